@@ -1,0 +1,48 @@
+# `make run` and `make test` are all a fresh machine needs: Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ndisim-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format lock clean
+
+help:
+	@echo 'make run     set up, then carry a real capture and bulk traffic through the quickstart stack for 5 s'
+	@echo 'make test    set up, then run the whole test suite in parallel'
+	@echo 'make lint    ruff, ruff format --check and mypy --strict, as CI runs them'
+	@echo 'make format  let ruff rewrite what it can'
+	@echo 'make lock    pin the newest versions that pyproject.toml allows into requirements.lock'
+	@echo 'make clean   remove build products and caches, not the environment'
+
+setup: $(STAMP)
+
+# The stamp lies inside the environment, so removing .venv is always enough to start over.
+$(STAMP): pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
+	@touch $@
+
+run: $(STAMP)
+	$(BIN)/ndisim run examples/quickstart.ndisim.yml --for 5s
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict shm nodes orchestrator
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+		--all-extras --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
