@@ -19,7 +19,7 @@ setup: $(STAMP)
 
 # The stamp lies inside the environment, so removing .venv is always enough to start over.
 $(STAMP): pyproject.toml requirements.lock
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
 	@touch $@
 
@@ -38,11 +38,13 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Version pins only: no registry address, no path of the machine that made it.
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --no-header --no-annotate \
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --all-extras --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
-		--all-extras --output-file requirements.lock pyproject.toml
+		--output-file $(VENV)/requirements.new pyproject.toml
+	grep -E '^[a-z0-9.-]+==[0-9a-z.]+$$' $(VENV)/requirements.new > requirements.lock
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
