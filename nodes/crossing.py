@@ -1,0 +1,109 @@
+"""What ring entries between two nodes mean.
+
+The meta word of an entry:
+
+    63          32 31   30        8 7          0
+    | status      | END | flags    | operation |
+
+A *request* hands packets over and is owed exactly one *reply*; a *notice* carries a number and is owed nothing.
+END marks the last packet of one call, so that a consumer can hand sends on call by call, as made (N6-SEND-06).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+REPLY = 0x80
+NOTICE = 0x40
+END = 1 << 31
+FLAGS_SHIFT = 8
+STATUS_SHIFT = 32
+OP_MASK = np.uint64(0xFF)
+CALL_MASK = np.uint64(0x7FFFFFFF)
+END_MASK = np.uint64(END)
+
+
+class Op(IntEnum):
+    """Operations that cross an edge; a reply is its request with the REPLY bit set."""
+
+    SEND = 0x01
+    INDICATE = 0x02
+    FRAME = 0x03
+    COMPLETE = SEND | REPLY
+    RETURN = INDICATE | REPLY
+    FRAME_DONE = FRAME | REPLY
+    CANCEL = 0x01 | NOTICE
+
+
+class SendFlags(IntFlag):
+    """NDIS_SEND_FLAGS_XXX, with their Windows values."""
+
+    NONE = 0
+    DISPATCH_LEVEL = 0x1
+    CHECK_FOR_LOOPBACK = 0x2
+    SINGLE_QUEUE = 0x4
+
+
+class SendCompleteFlags(IntFlag):
+    """NDIS_SEND_COMPLETE_FLAGS_XXX, with their Windows values."""
+
+    NONE = 0
+    DISPATCH_LEVEL = 0x1
+    SINGLE_QUEUE = 0x2
+
+
+class ReceiveFlags(IntFlag):
+    """NDIS_RECEIVE_FLAGS_XXX, with their Windows values."""
+
+    NONE = 0
+    DISPATCH_LEVEL = 0x1
+    RESOURCES = 0x2
+    SINGLE_ETHER_TYPE = 0x100
+    SINGLE_VLAN = 0x200
+    PERFECT_FILTERED = 0x400
+
+
+class ReturnFlags(IntFlag):
+    """NDIS_RETURN_FLAGS_XXX, with their Windows values."""
+
+    NONE = 0
+    DISPATCH_LEVEL = 0x1
+
+
+class Event(IntEnum):
+    """What the flight recorder notes about a packet."""
+
+    HANDED_OVER = 1
+    ACCEPTED = 2
+    GIVEN_BACK = 3
+    CAME_BACK = 4
+    NOTICED = 5
+
+
+def call_meta(op: Op, flags: int) -> int:
+    """Return the meta word of an operation, without END and status."""
+    return op | flags << FLAGS_SHIFT
+
+
+def event_meta(event: Event, op: int, edge: int, status: int = 0) -> int:
+    """Return the meta word of a recorder event: event, operation, edge, status."""
+    return event | op << 8 | edge << 16 | status << STATUS_SHIFT
+
+
+def call_bounds(meta: NDArray[np.uint64]) -> list[tuple[int, int]]:
+    """Return start and stop of each call in a run of entries; a last call without END reaches to the end."""
+    stops = (np.flatnonzero(meta & END_MASK) + 1).tolist()
+    if not stops or stops[-1] != len(meta):
+        stops.append(len(meta))
+    return list(zip([0, *stops[:-1]], stops, strict=True))
+
+
+def runs(keys: NDArray[np.uint64]) -> list[tuple[int, int]]:
+    """Return start and stop of each stretch of equal neighbouring keys."""
+    if (keys == keys[0]).all():
+        return [(0, len(keys))]
+    cuts = (np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist()
+    return list(zip([0, *cuts], [*cuts, len(keys)], strict=True))

@@ -1,0 +1,77 @@
+"""Which counter of a node's board means what."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Counter(IntEnum):
+    """Counters of a node (rows of the board's ``counters``)."""
+
+    SENT = 0
+    """Packets that this node originated and handed down: accepted by the stack."""
+    COMPLETED = 1
+    """Of those, how many came back, with any status."""
+    SENT_BYTES = 2
+    RECEIVED = 3
+    """Packets delivered to this node's receive handler."""
+    RECEIVED_BYTES = 4
+    DUPLICATED = 5
+    """Completions and returns refused because the packet was not out: double or foreign."""
+    VIOLATIONS = 6
+    WIRE_SENT = 7
+    WIRE_LOST = 8
+    """Frames that the wire's loss took."""
+    RX_MISSED = 9
+    """Frames that found no receive buffer, with flow control off."""
+    CORRUPT = 10
+    """Received frames whose check sum or stamp was wrong."""
+    OUT_OF_ORDER = 11
+    POLLS = 12
+    WAKES = 13
+    MALFORMED = 14
+    """Doorbell and control messages that made no sense and were dropped."""
+    HELD = 15
+    """Packets in the driver's hands now (a gauge)."""
+    POOL_FREE = 16
+    """Free slots of the node's pool now (a gauge)."""
+    DROPPED = 17
+    """Packets a driver threw away on purpose."""
+
+
+class PortCounter(IntEnum):
+    """Counters of one port (columns of the board's ``ports``)."""
+
+    REQUESTS_OUT = 0
+    REPLIES_IN = 1
+    REQUESTS_IN = 2
+    REPLIES_OUT = 3
+    CALLS_OUT = 4
+    CALLS_IN = 5
+    BELLS = 6
+    NOTICES = 7
+    OLDEST_OUT = 8
+    """When the oldest entry not yet read by the peer was published, ns (0: none); kept while idle only."""
+
+
+class HistogramRow(IntEnum):
+    """Histograms of a node."""
+
+    LATENCY = 0
+    """From the originator's send to its completion."""
+    HELD = 1
+    """From a request's arrival in this node to the reply."""
+    ONE_WAY = 2
+    """From a frame's planned send time to its arrival at the receiver."""
+
+
+class NodeState(IntEnum):
+    """States of a node, the words of N6-PNP-01."""
+
+    HALTED = 0
+    INITIALIZING = 1
+    PAUSED = 2
+    RESTARTING = 3
+    RUNNING = 4
+    PAUSING = 5
+    FAILED = 6

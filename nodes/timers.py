@@ -1,0 +1,54 @@
+"""Timers of one node: due times in ns, run by its dispatcher, never early."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+NEVER = 1 << 62
+
+
+class Timer:
+    """One pending call; cancelling it is final."""
+
+    __slots__ = ("callback", "due")
+
+    def __init__(self, due: int, callback: Callable[[], None]) -> None:
+        self.due = due
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Make sure that the callback does not run any more."""
+        self.callback = None
+
+
+class Timers:
+    """A node's timers in order of their due time; equal times run in order of creation."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Timer]] = []
+        self._created = 0
+
+    def at(self, due: int, callback: Callable[[], None]) -> Timer:
+        """Run `callback` once when the clock has reached `due` (ns)."""
+        timer = Timer(due, callback)
+        self._created += 1
+        heapq.heappush(self._heap, (due, self._created, timer))
+        return timer
+
+    def next_due(self) -> int:
+        """Return when the next timer is due, NEVER if there is none."""
+        while self._heap and self._heap[0][2].callback is None:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else NEVER
+
+    def run_due(self, now: int) -> int:
+        """Run every timer due at `now`, not those they set anew; return how many ran."""
+        ran = 0
+        last = self._created
+        while self._heap and self._heap[0][0] <= now and self._heap[0][1] <= last:
+            timer = heapq.heappop(self._heap)[2]
+            if timer.callback is not None:
+                timer.callback()
+                ran += 1
+        return ran

@@ -1,0 +1,235 @@
+"""The packet segment of a run: parallel tables over all slots, and each node's pool in it.
+
+Slot i is NBL i, its first NB i, its first MDL i and payload cell i, so the common packet needs no link:
+
+    NBL  | handle  ledger  status  flags  source  cancel  packet_id  born  parent  children |
+    NB   | nb_next  nb_mdl  nb_offset  nb_length |
+    MDL  | mdl_next  mdl_cell  mdl_offset  mdl_length |
+    cell | payload bytes ... |
+
+Links (`nb_next`, `nb_mdl`, `mdl_next`, `mdl_cell`) hold slot + 1; 0 means none, or for `nb_mdl` and `mdl_cell`
+the slot itself. One arena for all pools lets a chain that mixes pools be read by one vector operation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shm.errors import HandleStale
+from shm.handle import GENERATION_STEP, pack, slots_of
+from shm.layout import Layout
+
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+Slots = NDArray[np.int64]
+
+CELL_LENGTH = 2048
+_TABLES = {
+    "handle": "u8",
+    "ledger": "u8",
+    "source": "u8",
+    "cancel": "u8",
+    "packet_id": "u8",
+    "born": "u8",
+    "parent": "u8",
+    "status": "u4",
+    "flags": "u4",
+    "children": "u4",
+    "nb_next": "u4",
+    "nb_mdl": "u4",
+    "nb_offset": "u4",
+    "nb_length": "u4",
+    "mdl_next": "u4",
+    "mdl_cell": "u4",
+    "mdl_offset": "u4",
+    "mdl_length": "u4",
+}
+
+
+@dataclass(frozen=True)
+class Arena:
+    """The tables of all slots, mapped in this process; column i belongs to slot i.
+
+    `cells` has shape (slots, CELL_LENGTH). Every table has one writer at a time: the packet's owner.
+    """
+
+    handle: U64
+    ledger: U64
+    source: U64
+    cancel: U64
+    packet_id: U64
+    born: U64
+    parent: U64
+    status: U32
+    flags: U32
+    children: U32
+    nb_next: U32
+    nb_mdl: U32
+    nb_offset: U32
+    nb_length: U32
+    mdl_next: U32
+    mdl_cell: U32
+    mdl_offset: U32
+    mdl_length: U32
+    cells: NDArray[np.uint8]
+
+    @property
+    def slots(self) -> int:
+        """Return how many slots the arena has."""
+        return len(self.handle)
+
+    @staticmethod
+    def layout(slots: int) -> Layout:
+        """Return the layout of an arena of `slots` slots."""
+        layout = Layout()
+        for name, dtype in _TABLES.items():
+            layout.add(name, dtype, slots)
+        layout.add("cells", "u1", slots, CELL_LENGTH)
+        return layout
+
+    @classmethod
+    def map(cls, buffer: memoryview, slots: int) -> Arena:
+        """Map the arena on a segment's payload."""
+        tables: dict[str, Any] = cls.layout(slots).map(buffer)
+        return cls(**tables)
+
+    def current(self, handles: U64) -> Slots:
+        """Return the slots of handles that are all alive.
+
+        Raises HandleStale when a slot is out of range, free, or in another generation.
+        """
+        slots = slots_of(handles)
+        try:
+            found = self.handle.take(slots)
+        except IndexError as error:
+            raise HandleStale(
+                f"a handle names slot {int(slots.max())}, the arena has {self.slots}"
+            ) from error
+        same = found == handles
+        if not same.all():
+            bad = int(np.argmin(same))
+            raise HandleStale(
+                f"handle {int(handles[bad]):#018x} is stale: its slot now holds {int(found[bad]):#018x}"
+            )
+        return slots
+
+
+class Pool:
+    """A node's own range of slots: it alone allocates and frees here, so no lock is needed.
+
+    Freed slots are used again last-in first-out, which keeps payload cells warm in the cache.
+    """
+
+    def __init__(self, arena: Arena, pool: int, base: int, size: int) -> None:
+        self._arena = arena
+        self.number = pool
+        self.base = base
+        self.size = size
+        self._free = np.arange(base + size - 1, base - 1, -1, dtype=np.int64)
+        self._free_count = size
+        self._next = np.array([pack(1, pool, slot) for slot in range(base, base + size)], dtype=np.uint64)
+        self._allocated = 0
+
+    @property
+    def free_count(self) -> int:
+        """Return how many slots can be allocated now."""
+        return self._free_count
+
+    def allocate(self, count: int, length: int | NDArray[np.uint32], *, backfill: int = 0) -> U64:
+        """Return handles of `count` packets of `length` data bytes (one for all, or one each), or fewer when short.
+
+        Each is one NBL with one NB and one MDL over its own cell, data starting `backfill` bytes into it. Status,
+        flags, cancel id and parent are cleared (N6-NBL-02, N6-SEND-21). Raises ValueError when data and backfill
+        exceed a cell.
+        """
+        if np.max(length, initial=0) + backfill > CELL_LENGTH:
+            raise ValueError(f"{int(np.max(length))} + {backfill} bytes do not fit a cell of {CELL_LENGTH}")
+        count = min(count, self._free_count)
+        self._free_count -= count
+        slots = self._free[self._free_count : self._free_count + count].copy()
+        handles = self._claim(slots)
+        arena = self._arena
+        arena.packet_id[slots] = np.arange(self._allocated, self._allocated + count) + (self.number << 48)
+        self._allocated += count
+        for table in (arena.status, arena.flags, arena.cancel, arena.parent, arena.children, arena.source):
+            table[slots] = 0
+        self._shape(slots, length if np.isscalar(length) else np.asarray(length)[:count], backfill)
+        return handles
+
+    def free(self, handles: U64) -> None:
+        """Take packets back, with every NB, MDL and cell of this pool that is linked to them.
+
+        Raises HandleStale for a handle that is not alive here (a double free).
+        """
+        slots = self._arena.current(handles)
+        links = self._arena.nb_next[slots] | self._arena.mdl_next[slots]
+        if links.any():
+            slots = np.concatenate([slots, self._linked(slots[links != 0])])
+        self._arena.handle[slots] = 0
+        self._arena.ledger[slots] = 0
+        self._free[self._free_count : self._free_count + len(slots)] = slots
+        self._free_count += len(slots)
+
+    def extend(self, handle: int, pieces: list[int], *, as_net_buffers: bool) -> None:
+        """Grow one packet by further cells of `pieces` data bytes each: as NBs of their own, or as MDLs of the last NB.
+
+        Raises ValueError when the pool has too few slots or a piece exceeds a cell; the packet is then unchanged.
+        """
+        if len(pieces) > self._free_count or max(pieces, default=0) > CELL_LENGTH:
+            raise ValueError(
+                f"cannot add {len(pieces)} pieces of at most {CELL_LENGTH} bytes: {self._free_count} free"
+            )
+        arena = self._arena
+        buffer = handle & ((1 << 28) - 1)
+        while arena.nb_next[buffer]:
+            buffer = int(arena.nb_next[buffer]) - 1
+        last = buffer
+        while arena.mdl_next[last]:
+            last = int(arena.mdl_next[last]) - 1
+        for piece in pieces:
+            self._free_count -= 1
+            slot = self._free[self._free_count : self._free_count + 1]
+            self._claim(slot)
+            self._shape(slot, piece, 0)
+            fresh = int(slot[0])
+            if as_net_buffers:
+                arena.nb_next[buffer] = fresh + 1
+                buffer = fresh
+            else:
+                arena.mdl_next[last] = fresh + 1
+                arena.nb_length[buffer] += piece
+                last = fresh
+
+    def _claim(self, slots: Slots) -> U64:
+        handles = self._next[slots - self.base]
+        self._next[slots - self.base] += np.uint64(GENERATION_STEP)
+        self._arena.handle[slots] = handles
+        return handles
+
+    def _shape(self, slots: Slots, length: Any, backfill: int) -> None:
+        arena = self._arena
+        for link in (arena.nb_next, arena.nb_mdl, arena.mdl_next, arena.mdl_cell, arena.mdl_offset):
+            link[slots] = 0
+        arena.nb_offset[slots] = backfill
+        arena.nb_length[slots] = length
+        arena.mdl_length[slots] = length + np.uint32(backfill)
+
+    def _linked(self, slots: Slots) -> Slots:
+        """Return every further slot that the packets at `slots` hold through NB and MDL links of this pool."""
+        found: list[int] = []
+        for slot in slots.tolist():
+            buffer = slot
+            while True:
+                piece = int(self._arena.mdl_next[buffer])
+                while piece:
+                    found.append(piece - 1)
+                    piece = int(self._arena.mdl_next[piece - 1])
+                buffer = int(self._arena.nb_next[buffer]) - 1
+                if buffer < 0:
+                    break
+                found.append(buffer)
+        return np.array(found, dtype=np.int64)

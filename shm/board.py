@@ -1,0 +1,83 @@
+"""What one node shows of itself, in a segment of its own: words, counters, histograms and the flight recorder.
+
+    words      | progress | state | recorder cursor | ... |     one u64 each, written by the node alone
+    counters   | u64[64] |
+    ports      | u64[ports][16] |
+    statuses   | (status, count) u64[32][2] |
+    histograms | u64[4][BUCKETS] |
+    recorder   | u64[3][events] |
+
+Readers need no consent of the node and go on reading after its death.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shm.histogram import BUCKETS, Histogram
+from shm.layout import Layout
+from shm.recorder import Recorder, read_events
+
+COUNTERS = 64
+PORT_COUNTERS = 16
+STATUSES = 32
+HISTOGRAMS = 4
+
+
+class Word(IntEnum):
+    """Single words of a board."""
+
+    PROGRESS = 0
+    STATE = 1
+    RECORDER = 2
+    DONE = 3
+
+
+class Board:
+    """A node's board, mapped by the node that writes it or by anyone who reads it."""
+
+    def __init__(self, buffer: memoryview, ports: int, events: int) -> None:
+        arrays = self.layout(ports, events).map(buffer)
+        self.words: memoryview = memoryview(arrays["words"]).cast("B").cast("Q")  # type: ignore[arg-type]
+        self.counters: memoryview = memoryview(arrays["counters"]).cast("B").cast("Q")  # type: ignore[arg-type]
+        self.ports: list[memoryview] = [memoryview(row).cast("B").cast("Q") for row in arrays["ports"]]
+        self.statuses: NDArray[np.uint64] = arrays["statuses"]
+        self.histograms = [Histogram(row) for row in arrays["histograms"]]
+        self._recorder: NDArray[Any] = arrays["recorder"]
+
+    @staticmethod
+    def layout(ports: int, events: int) -> Layout:
+        """Return the layout of a board for `ports` ports and a recorder of `events` events (a power of two)."""
+        layout = Layout()
+        layout.add("words", "u8", 8)
+        layout.add("counters", "u8", COUNTERS)
+        layout.add("ports", "u8", max(ports, 1), PORT_COUNTERS)
+        layout.add("statuses", "u8", STATUSES, 2)
+        layout.add("histograms", "u8", HISTOGRAMS, BUCKETS)
+        layout.add("recorder", "u8", 3, events)
+        return layout
+
+    def recorder(self) -> Recorder:
+        """Return the writing end of the flight recorder; the node alone asks for it."""
+        return Recorder(self._recorder, self.words, Word.RECORDER)
+
+    def events(self) -> NDArray[np.uint64]:
+        """Return the recorded events that are still kept, shape (3, m): times, arguments, meta."""
+        return read_events(self._recorder, self.words[Word.RECORDER])
+
+    def count_status(self, status: int, count: int) -> None:
+        """Add `count` completions with `status`; statuses beyond the table's 32 rows share the last one."""
+        table = self.statuses
+        for row in range(STATUSES):
+            if table[row, 1] == 0 or table[row, 0] == status:
+                break
+        table[row, 0] = status
+        table[row, 1] += np.uint64(count)
+
+    def status_counts(self) -> dict[int, int]:
+        """Return how many completions each status had."""
+        return {int(status): int(count) for status, count in self.statuses if count}
