@@ -16,7 +16,7 @@ STAMP_LENGTH = 24
 """Bytes of a stamp without its CRC field."""
 
 BODY = (np.arange(65536 + 128) % 251).astype(np.uint8)
-"""The pattern: byte i is i mod 251, so that a shifted or swapped block shows. Longer than any frame's body."""
+"""The pattern: byte i is i mod 251, so that a shifted or swapped block shows. Longer than any body."""
 BODY_BYTES = BODY.tobytes()
 
 

@@ -132,10 +132,13 @@ class FrameTemplate:
     """Build the frames of one flow.
 
     `flow_id` is the 32-bit number stamped into each frame; the IPv4 identification is the low 16 bits of the
-    sequence number, the fragment field says "don't fragment", both checksums are computed.
+    sequence number, the fragment field says "don't fragment", both checksums are computed. A flow id that does
+    not fit raises `ValueError`.
     """
 
     def __init__(self, flow: UdpFlow, flow_id: int, *, ttl: int = 64) -> None:
+        if not 0 <= flow_id < 1 << 32:
+            raise ValueError(f"flow id {flow_id} does not fit 32 bits")
         header = np.zeros(1, HEADER)
         header["dst_mac"] = np.frombuffer(flow.dst_mac, np.uint8)
         header["src_mac"] = np.frombuffer(flow.src_mac, np.uint8)
