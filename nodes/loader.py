@@ -36,12 +36,15 @@ class DriverFileError(DriverLoadError):
 def load_driver(reference: str) -> type:
     """Return the class that `reference` names, importing its module or file once per process.
 
-    `DriverNotFound` if file, module or class is not there or the name is no class; `DriverFileError` if the code
-    itself fails while it is imported; `ValueError` if the reference has no ``:`` or names a relative file.
+    `DriverNotFound` if file, module or class is not there or the name is no class; `DriverFileError` if the
+    code itself fails while it is imported; `ValueError` if the reference has no ``:`` or names a relative
+    file.
     """
     place, colon, name = reference.rpartition(":")
     if not colon or not place or not name:
-        raise ValueError(f"{reference!r} is not a driver reference; write package.module:Class or /file.py:Class")
+        raise ValueError(
+            f"{reference!r} is no driver reference; write package.module:Class or /file.py:Class"
+        )
     module = load_file(Path(place)) if place.endswith(".py") else _load_module(place)
     found = getattr(module, name, None)
     if not isinstance(found, type):
@@ -67,7 +70,7 @@ def load_file(path: Path) -> ModuleType:
     sys.modules[name] = module  # before it runs: dataclasses look their module up by name
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - a user's module may fail in any way, and all mean the same
+    except Exception as error:
         del sys.modules[name]
         raise _file_error(error, str(path)) from error
     return module
@@ -80,7 +83,7 @@ def _load_module(name: str) -> ModuleType:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             raise DriverNotFound(f"there is no module {name}") from None
         raise _file_error(error, name) from error
-    except Exception as error:  # noqa: BLE001 - a user's module may fail in any way, and all mean the same
+    except Exception as error:
         raise _file_error(error, name) from error
 
 
@@ -94,6 +97,7 @@ def _file_error(error: Exception, place: str) -> DriverFileError:
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename != __file__ and "importlib" not in frame.filename
     ]
-    own = [frame for frame in frames if frame.filename == place]
-    last = (own or frames or [None])[-1]
-    return DriverFileError(last.filename, last.lineno or 0, reason) if last else DriverFileError(place, 0, reason)
+    chosen = [frame for frame in frames if frame.filename == place] or frames
+    if not chosen:
+        return DriverFileError(place, 0, reason)
+    return DriverFileError(chosen[-1].filename, chosen[-1].lineno or 0, reason)

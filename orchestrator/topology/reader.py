@@ -1,0 +1,178 @@
+"""Read a topology file: every problem at once, or a `Topology` that can be run as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nodes.loader import DriverLoadError
+from orchestrator.drivers import Catalogue, DriverInfo, UnknownDriver
+from orchestrator.topology.document import Document, read_document
+from orchestrator.topology.links import read_bindings, read_wires
+from orchestrator.topology.model import MAX_NODES, NAME_PATTERN, NodeModel, Topology
+from orchestrator.topology.options import make_options, node_model
+from orchestrator.topology.problems import Problem, TopologyError
+from orchestrator.topology.quoting import quoted
+from orchestrator.topology.shape import Header, read
+from orchestrator.topology.threshold import Threshold, parse_threshold
+from orchestrator.topology.units import UnitError
+
+MAX_BYTES = 1 << 20
+
+Shape = TypeVar("Shape", dict[str, Any], list[Any])
+
+
+def load_topology(path: Path, catalogue: Catalogue) -> Topology:
+    """Read and validate the topology file at `path`; input files in it are relative to its directory.
+
+    `TopologyError` with every problem: also when the file is missing, no regular file, unreadable, over 1
+    MiB or not UTF-8.
+    """
+    return parse_topology(_read_text(path), str(path), catalogue, path.absolute().parent)
+
+
+def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: Path) -> Topology:
+    """Validate the text of a topology; `source_name` is shown in problems, input files are below `base_dir`.
+
+    `TopologyError` with every problem, in the order of the text.
+    """
+    document = read_document(text, source_name)
+    header = read(document, Header, document.data, ())
+    nodes = _read_nodes(document, _section(document, "nodes", dict), catalogue, base_dir)
+    kinds = {name: node.kind if node else None for name, node in nodes.items()}
+    bindings = read_bindings(document, _section(document, "bindings", list), kinds)
+    wires = read_wires(document, _section(document, "wires", list), kinds)
+    thresholds = _read_thresholds(document, _section(document, "pass", list))
+    if document.problems or header is None:
+        raise TopologyError(source_name, document.problems)
+    return Topology(
+        name=header.name,
+        seed=header.seed,
+        nodes={name: node for name, node in nodes.items() if node},
+        bindings=tuple(bindings),
+        wires=tuple(wires),
+        thresholds=tuple(thresholds),
+        level=header.level,
+        notify=header.notify,
+        delivery=header.delivery,
+    )
+
+
+def _section(document: Document, key: str, shape: type[Shape]) -> Shape:
+    """Return a section to go on with; an empty one if it is of the wrong shape, which the header tells."""
+    section = document.data.get(key)
+    return section if isinstance(section, shape) else shape()
+
+
+def _read_nodes(
+    document: Document, section: dict[str, Any], catalogue: Catalogue, base: Path
+) -> dict[str, NodeModel | None]:
+    """Read each node; None stands for one that has problems, so that its name is still known."""
+    if len(section) > MAX_NODES:
+        document.add(("nodes",), f"{len(section)} nodes are too many", f"at most {MAX_NODES}")
+        raise TopologyError(document.source, document.problems)
+    nodes = {}
+    for name, value in section.items():
+        if not re.match(NAME_PATTERN, name):
+            hint = "lower case letters, digits, '-' and '_', at most 32, no '-' or '_' first"
+            document.add(("nodes", name), f"{quoted(name)} is not a name", hint, at_key=True)
+        nodes[name] = _read_node(document, name, value, catalogue, base)
+    return nodes
+
+
+def _read_node(
+    document: Document, name: str, value: Any, catalogue: Catalogue, base: Path
+) -> NodeModel | None:
+    path = ("nodes", name)
+    driver = _find_driver(document, path, value, catalogue)
+    if driver is None:
+        return None
+    node = read(document, node_model(driver), value, path, {"base": base})
+    if node is None:
+        return None
+    try:
+        options = make_options(driver, node)
+        problems = options.problems() if hasattr(options, "problems") else []
+    except ValueError as error:
+        document.add(path, f"the driver refuses its options: {error}")
+        return None
+    for field, message in problems:
+        document.add((*path, field), message)
+    pool = getattr(node, "key_pool", None)
+    return NodeModel(
+        driver=driver.name, reference=driver.reference, kind=driver.kind, options=options, pool=pool
+    )
+
+
+def _find_driver(
+    document: Document, path: tuple[str, str], value: Any, catalogue: Catalogue
+) -> DriverInfo | None:
+    if not isinstance(value, dict):
+        document.add(path, "a mapping is wanted here", "write e.g. {driver: mux}")
+        return None
+    name = value.get("driver")
+    if not isinstance(name, str):
+        document.add((*path, "driver"), "the driver of the node is missing", "write e.g. driver: mux")
+        return None
+    try:
+        driver = catalogue.find(name)
+        node_model(driver)
+    except UnknownDriver as error:
+        document.add((*path, "driver"), f"there is no driver {quoted(name)}", error.hint)
+        return None
+    except DriverLoadError as error:
+        document.add((*path, "driver"), f"the driver {quoted(name)} cannot be used: {error}")
+        return None
+    return driver
+
+
+def _read_thresholds(document: Document, section: list[Any]) -> list[Threshold]:
+    thresholds = []
+    for index, text in enumerate(section):
+        path = ("pass", index)
+        if not isinstance(text, str):
+            document.add(path, "a condition is wanted here", "write e.g. lost == 0")
+            continue
+        try:
+            thresholds.append(parse_threshold(text))
+        except UnitError as error:
+            document.add(path, error.message, error.hint)
+    return thresholds
+
+
+def _read_text(path: Path) -> str:
+    source = str(path)
+    try:
+        # Non-blocking, so that a pipe nobody writes to is refused instead of waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb", closefd=True) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise _unreadable(source, "is a directory" if stat.S_ISDIR(mode) else "is not a regular file")
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise _unreadable(source, "does not exist") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(source, f"cannot be read: {error}") from None
+    if len(data) > MAX_BYTES:
+        raise _unreadable(
+            source, "is larger than 1 MiB", "a topology is a description; keep data in files beside it"
+        )
+    return _decode(source, data)
+
+
+def _decode(source: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
+        raise TopologyError(source, [Problem(line, column, "", message, "save the file as UTF-8")]) from None
+
+
+def _unreadable(source: str, what: str, hint: str = "") -> TopologyError:
+    return TopologyError(source, [Problem(0, 0, "", f"the topology file {what}", hint)])

@@ -1,0 +1,64 @@
+"""Read and judge the conditions of `pass:`, such as ``latency.p99 < 50ms`` or ``lost == 0``."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchestrator.topology.quoting import did_you_mean, quoted
+from orchestrator.topology.units import UnitError, format_duration, parse_count, parse_duration
+
+COUNTS = ("accepted", "completed", "in_flight", "lost", "duplicated", "violations", "received")
+RATE = "throughput_pps"
+LATENCIES = ("latency.p50", "latency.p90", "latency.p99", "latency.p99.9", "latency.max")
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+_CONDITION = re.compile(r"\s*([A-Za-z_0-9.]{1,64})\s*(<=|>=|==|!=|<|>)\s*(\S[^<>=!]*?)\s*", re.ASCII)
+_STATUS = re.compile(r"statuses\.[A-Z][A-Z0-9_]*", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Hold one condition of a passing run; latency values are int nanoseconds, all others plain numbers."""
+
+    metric: str
+    operator: str
+    value: float
+
+    def holds(self, measured: float) -> bool:
+        """Tell whether the measured value (same unit as `value`) meets the condition."""
+        return _OPERATORS[self.operator](measured, self.value)
+
+    def __str__(self) -> str:
+        """Write the condition as `parse_threshold` reads it."""
+        if self.metric in LATENCIES:
+            return f"{self.metric} {self.operator} {format_duration(int(self.value))}"
+        return f"{self.metric} {self.operator} {self.value}"
+
+
+def parse_threshold(text: str) -> Threshold:
+    """Read ``METRIC OPERATOR VALUE``; `UnitError` names the part that is wrong and what may stand there."""
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise UnitError(f"{quoted(text)} is not a condition", "write e.g. latency.p99 < 50ms")
+    metric, comparison, value = match.groups()
+    if metric in LATENCIES:
+        return Threshold(metric, comparison, parse_duration(value))
+    if metric == RATE:
+        if not _DECIMAL.fullmatch(value):
+            raise UnitError(f"{quoted(value)} is not a number of packets per second", "write e.g. 10000")
+        return Threshold(metric, comparison, float(value))
+    if metric in COUNTS or _STATUS.fullmatch(metric):
+        return Threshold(metric, comparison, parse_count(value))
+    known = (*COUNTS, RATE, *LATENCIES, "statuses.SUCCESS")
+    raise UnitError(f"{quoted(metric)} is not a metric", did_you_mean(metric, known))
