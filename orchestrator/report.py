@@ -1,0 +1,216 @@
+"""Build the report of a run from its facts and the last snapshot of its nodes."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from nodes.metrics import Counter
+from nodes.status import status_name
+from orchestrator.observe import Conservation, NodeView, Snapshot
+from orchestrator.percentiles import Durations, summarise
+from orchestrator.report_model import (
+    ConservationPart,
+    EdgePart,
+    HeldPart,
+    LatencyPart,
+    NodePart,
+    ReceivedPart,
+    Report,
+    RunPart,
+    ThresholdPart,
+    ViolationPart,
+    WirePart,
+    decide,
+    report_schema,
+)
+from orchestrator.thresholds import STATUS_PREFIX, Outcome, evaluate
+from orchestrator.topology.threshold import Threshold
+from shm.histogram import BUCKETS
+
+__all__ = ["Report", "RunFacts", "build_report", "report_schema"]
+
+HistoryOf = Callable[[int], list[str]]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known of a run beside its boards.
+
+    `drivers` and `pids` are by node name, `violations` as the nodes reported them, `ended` says why the run
+    stopped (``duration``, ``done``, ``interrupted``, ...). `error` is set when it broke off, `void` says why
+    its figures are those of the load generator.
+    """
+
+    id: str
+    name: str
+    seed: int
+    mode: Literal["processes", "inline"]
+    duration_s: float
+    ended: str
+    drivers: Mapping[str, str]
+    pids: Mapping[str, int] = field(default_factory=dict)
+    thresholds: Sequence[Threshold] = ()
+    violations: Sequence[Mapping[str, Any]] = ()
+    error: str | None = None
+    void: str | None = None
+    trace_sha256: str | None = None
+
+
+def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = lambda handle: []) -> Report:
+    """Return the report; `history_of` gives the life of a packet whose violation came without one."""
+    nodes = snapshot.nodes.values()
+    latency = summarise(_added(node.latency for node in nodes))
+    throughput = snapshot.conservation.completed / facts.duration_s if facts.duration_s > 0 else 0.0
+    statuses = _statuses(nodes)
+    violation_count = max(snapshot.total(Counter.VIOLATIONS), len(facts.violations))
+    metrics = _metrics(snapshot, latency, throughput, statuses) | {"violations": violation_count}
+    outcomes = evaluate(facts.thresholds, metrics)
+    return Report(
+        run=RunPart(
+            id=facts.id,
+            name=facts.name,
+            seed=facts.seed,
+            mode=facts.mode,
+            duration_s=round(facts.duration_s, 6),
+        ),
+        verdict=decide(
+            error=facts.error,
+            violations=violation_count,
+            conserved=snapshot.conservation.holds,
+            void=facts.void is not None,
+            thresholds_passed=all(outcome.passed for outcome in outcomes),
+        ),
+        conservation=_conservation(snapshot.conservation),
+        throughput_pps=round(throughput, 3),
+        latency_us=_latency(latency),
+        statuses=statuses,
+        nodes={node.name: _node(node, facts) for node in nodes},
+        violations=[_violation(violation, history_of) for violation in facts.violations],
+        trace_sha256=facts.trace_sha256,
+        ended=facts.ended,
+        error=facts.error or facts.void,
+        thresholds=[_threshold(outcome) for outcome in outcomes],
+        violation_count=violation_count,
+        received=_received(snapshot),
+        one_way_us=_latency(summarise(_added(node.one_way for node in nodes))),
+        wires=[_wire(node) for node in nodes if any(port.kind == "wire" for port in node.ports)],
+        edges=_edges(nodes),
+    )
+
+
+def _metrics(
+    snapshot: Snapshot, latency: Durations, throughput: float, statuses: Mapping[str, int]
+) -> dict[str, float]:
+    of = snapshot.conservation
+    metrics: dict[str, float | None] = {
+        "accepted": of.accepted,
+        "completed": of.completed,
+        "in_flight": of.in_flight,
+        "lost": of.lost,
+        "duplicated": of.duplicated,
+        "received": snapshot.total(Counter.RECEIVED),
+        "throughput_pps": throughput,
+        "latency.p50": latency.p50,
+        "latency.p90": latency.p90,
+        "latency.p99": latency.p99,
+        "latency.p99.9": latency.p999,
+        "latency.max": latency.maximum,
+    }
+    known = {name: value for name, value in metrics.items() if value is not None}
+    return known | {f"{STATUS_PREFIX}{name}": count for name, count in statuses.items()}
+
+
+def _added(
+    histograms: Iterable[np.ndarray[Any, np.dtype[np.uint64]]],
+) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    return sum(histograms, np.zeros(BUCKETS, np.uint64))
+
+
+def _statuses(nodes: Iterable[NodeView]) -> dict[str, int]:
+    tally: Tally[int] = Tally()
+    for node in nodes:
+        tally.update(node.statuses)
+    return {status_name(status): tally[status] for status in sorted(tally)}
+
+
+def _conservation(of: Conservation) -> ConservationPart:
+    return ConservationPart(**asdict(of), lost=of.lost)
+
+
+def _latency(of: Durations) -> LatencyPart:
+    return LatencyPart(
+        p50=_us(of.p50),
+        p90=_us(of.p90),
+        p99=_us(of.p99),
+        p999=_us(of.p999),
+        max=_us(of.maximum),
+        count=of.count,
+    )
+
+
+def _us(nanoseconds: float | None) -> float | None:
+    return None if nanoseconds is None else round(nanoseconds / 1000, 3)
+
+
+def _node(node: NodeView, facts: RunFacts) -> NodePart:
+    held = summarise(node.held)
+    return NodePart(
+        driver=facts.drivers.get(node.name, ""),
+        kind=node.kind,
+        pid=facts.pids.get(node.name),
+        state=node.state.name.capitalize(),
+        counters=node.counters,
+        held_us=HeldPart(p50=_us(held.p50), p99=_us(held.p99), max=_us(held.maximum)),
+    )
+
+
+def _violation(violation: Mapping[str, Any], history_of: HistoryOf) -> ViolationPart:
+    handle = int(violation.get("handle", 0))
+    return ViolationPart(
+        rule=str(violation["rule"]),
+        node=str(violation["node"]),
+        handle=f"{handle:#018x}",
+        message=str(violation["message"]),
+        history=[str(line) for line in violation.get("history") or history_of(handle)],
+        source=str(violation.get("source") or violation.get("where") or ""),
+    )
+
+
+def _threshold(outcome: Outcome) -> ThresholdPart:
+    return ThresholdPart.model_validate(asdict(outcome))
+
+
+def _received(snapshot: Snapshot) -> ReceivedPart:
+    return ReceivedPart(
+        frames=snapshot.total(Counter.RECEIVED),
+        bytes=snapshot.total(Counter.RECEIVED_BYTES),
+        corrupt=snapshot.total(Counter.CORRUPT),
+        out_of_order=snapshot.total(Counter.OUT_OF_ORDER),
+        missed=snapshot.total(Counter.RX_MISSED),
+    )
+
+
+def _wire(node: NodeView) -> WirePart:
+    return WirePart(node=node.name, frames=node.counters["wire_sent"], lost=node.counters["wire_lost"])
+
+
+def _edges(nodes: Iterable[NodeView]) -> list[EdgePart]:
+    return [
+        EdgePart(
+            upper=node.name,
+            lower=port.peer,
+            kind=port.kind,
+            sent=port.counters["requests_out"],
+            completed=port.counters["replies_in"],
+            indicated=port.counters["requests_in"],
+            returned=port.counters["replies_out"],
+        )
+        for node in nodes
+        for port in node.ports
+        if port.side == "upper"
+    ]

@@ -1,0 +1,182 @@
+"""The report of a run, ``ndisim.report/1``: what a finished run amounts to, as data.
+
+Verdicts and exit codes are decided here. Counts are exact after an orderly stop and compared in tests; times
+are reported and never asserted.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA: Literal["ndisim.report/1"] = "ndisim.report/1"
+
+Verdict = Literal["pass", "thresholds", "violations", "void", "failed"]
+
+EXIT_CODES: dict[Verdict, int] = {"pass": 0, "failed": 1, "void": 97, "violations": 98, "thresholds": 99}
+"""What the command returns; 2 is kept for input that never became a run."""
+
+Microseconds = Annotated[float | None, Field(description="microseconds; null where nothing was measured")]
+
+
+class _Part(BaseModel):
+    """Base of the report's parts: immutable, closed, and written with their public key names."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, protected_namespaces=()
+    )
+
+
+class RunPart(_Part):
+    """Which run it was; `duration_s` is the time its nodes were running, virtual in inline mode."""
+
+    id: str
+    name: str
+    seed: int
+    mode: Literal["processes", "inline"]
+    duration_s: float
+
+
+class ConservationPart(_Part):
+    """The equation ``accepted = completed + in_flight + lost``; a whole run has lost and duplicated 0."""
+
+    accepted: int
+    completed: int
+    in_flight: int
+    lost: int
+    duplicated: int
+
+
+class LatencyPart(_Part):
+    """Percentiles of a duration, from buckets with a relative error below 1/32."""
+
+    p50: Microseconds
+    p90: Microseconds
+    p99: Microseconds
+    p999: Annotated[Microseconds, Field(alias="p99.9")]
+    max: Microseconds
+    count: int
+
+
+class HeldPart(_Part):
+    """How long packets stayed in a node, from the request's arrival to its reply."""
+
+    p50: Microseconds
+    p99: Microseconds
+    max: Microseconds
+
+
+class NodePart(_Part):
+    """One node: `counters` by name, `pid` null where all nodes shared one process."""
+
+    driver: str
+    kind: str
+    pid: int | None
+    state: str
+    counters: dict[str, int]
+    held_us: HeldPart
+
+
+class ViolationPart(_Part):
+    """One broken rule: who broke it with which packet, the packet's last events and the driver's line."""
+
+    rule: str
+    node: str
+    handle: str
+    message: str
+    history: list[str]
+    source: str
+
+
+class ReceivedPart(_Part):
+    """What receivers got, all of them together; `missed` frames found no receive buffer."""
+
+    frames: int
+    bytes: int
+    corrupt: int
+    out_of_order: int
+    missed: int
+
+
+class WirePart(_Part):
+    """What one miniport put on its wires and how many of these frames the wires' loss took."""
+
+    node: str
+    frames: int
+    lost: int
+
+
+class EdgePart(_Part):
+    """One edge: requests handed over and replies given back, downwards (sends) and upwards (indications)."""
+
+    upper: str
+    lower: str
+    kind: str
+    sent: int
+    completed: int
+    indicated: int
+    returned: int
+
+
+class ThresholdPart(_Part):
+    """How one condition of `pass:` fared; `measured` is in `unit`."""
+
+    condition: str
+    passed: bool
+    measured: float | None
+    unit: Literal["us", "pps", "count"]
+
+
+class Report(_Part):
+    """A finished run, ``ndisim.report/1``."""
+
+    schema_: Annotated[Literal["ndisim.report/1"], Field(alias="schema")] = SCHEMA
+    run: RunPart
+    verdict: Verdict
+    conservation: ConservationPart
+    throughput_pps: float
+    latency_us: LatencyPart
+    statuses: dict[str, int]
+    nodes: dict[str, NodePart]
+    violations: list[ViolationPart]
+    trace_sha256: str | None
+    ended: str
+    error: str | None
+    thresholds: list[ThresholdPart]
+    violation_count: int
+    received: ReceivedPart
+    one_way_us: LatencyPart
+    wires: list[WirePart]
+    edges: list[EdgePart]
+
+    @property
+    def exit_code(self) -> int:
+        """Return what the command ends with for this verdict."""
+        return EXIT_CODES[self.verdict]
+
+    def to_json(self) -> str:
+        """Return the report as indented JSON, its keys always in the same order."""
+        return self.model_dump_json(indent=2)
+
+
+def report_schema() -> dict[str, Any]:
+    """Return the JSON schema of the report."""
+    return Report.model_json_schema(by_alias=True, mode="serialization")
+
+
+def decide(
+    *, error: str | None, violations: int, conserved: bool, void: bool, thresholds_passed: bool
+) -> Verdict:
+    """Return the verdict: the first of failed, violations, void, thresholds that applies, else pass.
+
+    A run that broke off proves nothing, a broken contract makes its figures meaningless, and figures limited
+    by the load generator say nothing about thresholds: each hides what comes after it.
+    """
+    if error is not None:
+        return "failed"
+    if violations or not conserved:
+        return "violations"
+    if void:
+        return "void"
+    return "pass" if thresholds_passed else "thresholds"

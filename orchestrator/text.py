@@ -1,0 +1,219 @@
+"""The report, and the tables of other commands, as text for people: 100 columns, nothing that needs a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.report_model import EdgePart, LatencyPart, Report, ThresholdPart, ViolationPart
+
+WIDTH = 100
+_LABEL_WIDTH = 14
+_SHOWN_VIOLATIONS = 10
+_STYLES = {"pass": "bold green", "void": "bold yellow"}
+_BAD = "bold red"
+_VERDICTS = {
+    "pass": "PASS",
+    "thresholds": "FAIL: a threshold was not met",
+    "violations": "FAIL: the contract was violated",
+    "void": "VOID: the load generator was the bottleneck",
+    "failed": "FAILED: the run broke off",
+}
+
+
+def render(report: Report) -> Group:
+    """Return the report for a console: verdict, conservation, figures, nodes, violations."""
+    parts: list[RenderableType] = [_head(report), Text()]
+    if report.error:
+        parts += [_line("error", Text(report.error, style=_BAD)), Text()]
+    parts += _figures(report)
+    if report.thresholds:
+        parts += [Text(), *_thresholds(report.thresholds)]
+    parts += [Text(), _nodes(report), Text(), _edges(report.edges)]
+    if report.violations:
+        parts += [Text(), *_violations(report)]
+    return Group(*parts)
+
+
+def to_text(report: Report) -> str:
+    """Return the report as plain text, without colours."""
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
+    console.print(render(report))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[str] = ()) -> Table:
+    """Return a table without lines; the columns named in `numbers` are right-aligned."""
+    right = set(numbers)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def duration(microseconds: float | None) -> str:
+    """Write a duration in the unit that suits it with three digits, ``-`` for none."""
+    if microseconds is None:
+        return "-"
+    for limit, factor, unit in ((1, 1000, "ns"), (1000, 1, "us"), (1_000_000, 1e-3, "ms")):
+        if microseconds < limit:
+            return f"{_short(microseconds * factor)}{unit}"
+    return f"{_short(microseconds / 1e6)}s"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes in the decimal unit that suits it."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{_short(value)} {unit}"
+        value /= 1000
+    return f"{_short(value)} TB"
+
+
+def _short(value: float) -> str:
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _head(report: Report) -> Text:
+    run = report.run
+    text = Text(_VERDICTS[report.verdict], style=_STYLES.get(report.verdict, _BAD))
+    text.append(
+        f"   {run.name}, run {run.id}, {run.mode}, seed {run.seed}, {run.duration_s:.2f} s ({report.ended})",
+        style="not bold default",
+    )
+    return text
+
+
+def _line(label: str, value: str | Text) -> Text:
+    return Text.assemble((f"{label:<{_LABEL_WIDTH}}", "cyan"), value)
+
+
+def _figures(report: Report) -> list[Text]:
+    of, got = report.conservation, report.received
+    equation = f"accepted {of.accepted:,} = completed {of.completed:,} + in flight {of.in_flight:,} + lost {of.lost:,}"
+    if of.duplicated:
+        equation += f"   duplicated {of.duplicated:,}"
+    lines = [
+        _line("conservation", Text(equation, style=_BAD if of.lost or of.duplicated else "")),
+        _line("throughput", f"{report.throughput_pps:,.0f} packets/s"),
+        _line("latency", _percentiles(report.latency_us)),
+    ]
+    if report.one_way_us.count:
+        lines.append(_line("one way", _percentiles(report.one_way_us)))
+    statuses = ", ".join(f"{name} {count:,}" for name, count in report.statuses.items())
+    lines.append(_line("statuses", statuses or "none"))
+    lines.append(
+        _line(
+            "received",
+            f"{got.frames:,} frames, {size(got.bytes)}; {got.corrupt:,} corrupt, "
+            f"{got.out_of_order:,} out of order, {got.missed:,} missed",
+        )
+    )
+    for wire in report.wires:
+        lines.append(_line("wire", f"{wire.node} sent {wire.frames:,} frames, {wire.lost:,} lost on the way"))
+    if report.trace_sha256:
+        lines.append(_line("trace", f"sha256 {report.trace_sha256}"))
+    return lines
+
+
+def _percentiles(of: LatencyPart) -> str:
+    if not of.count:
+        return "nothing measured"
+    named = {"p50": of.p50, "p90": of.p90, "p99": of.p99, "p99.9": of.p999, "max": of.max}
+    return "  ".join(f"{name} {duration(value)}" for name, value in named.items()) + f"  of {of.count:,}"
+
+
+def _thresholds(outcomes: Sequence[ThresholdPart]) -> list[Text]:
+    return [
+        _line(
+            "pass if" if not index else "",
+            Text.assemble(
+                ("ok    " if of.passed else "FAIL  ", "green" if of.passed else _BAD),
+                f"{of.condition}   (measured {_measured(of)})",
+            ),
+        )
+        for index, of in enumerate(outcomes)
+    ]
+
+
+def _measured(outcome: ThresholdPart) -> str:
+    if outcome.measured is None:
+        return "nothing"
+    return duration(outcome.measured) if outcome.unit == "us" else f"{outcome.measured:,.0f}"
+
+
+def _nodes(report: Report) -> Table:
+    columns = (
+        "node",
+        "driver",
+        "state",
+        "sent",
+        "completed",
+        "received",
+        "violations",
+        "held p50",
+        "p99",
+        "max",
+    )
+    return plain_table(
+        columns,
+        (
+            (
+                name,
+                node.driver,
+                node.state,
+                *(f"{node.counters[key]:,}" for key in ("sent", "completed", "received", "violations")),
+                *(duration(value) for value in (node.held_us.p50, node.held_us.p99, node.held_us.max)),
+            )
+            for name, node in report.nodes.items()
+        ),
+        numbers=columns[3:],
+    )
+
+
+def _edges(edges: Sequence[EdgePart]) -> Table:
+    columns = ("edge", "kind", "down", "completed", "up", "returned")
+    return plain_table(
+        columns,
+        (
+            (
+                f"{edge.upper} -> {edge.lower}",
+                edge.kind,
+                *(f"{count:,}" for count in (edge.sent, edge.completed, edge.indicated, edge.returned)),
+            )
+            for edge in edges
+        ),
+        numbers=columns[2:],
+    )
+
+
+def _violations(report: Report) -> list[RenderableType]:
+    shown = report.violations[:_SHOWN_VIOLATIONS]
+    title = (
+        f"{report.violation_count:,} violation{'s' if report.violation_count != 1 else ''} of the contract"
+    )
+    if report.violation_count > len(shown):
+        title += f", the first {len(shown)} of them"
+    parts: list[RenderableType] = [Text(title, style=_BAD)]
+    for violation in shown:
+        parts += _violation(violation)
+    return parts
+
+
+def _violation(of: ViolationPart) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text.assemble((of.rule, "bold"), f"  {of.node}: {of.message}")]
+    details = [f"at {of.source}"] if of.source else []
+    details += of.history
+    return parts + [Padding(Text(line), (0, 0, 0, 4)) for line in details]
