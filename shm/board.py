@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shm.histogram import BUCKETS, Histogram
-from shm.layout import Layout
+from shm.layout import Layout, words_of
 from shm.recorder import Recorder, read_events
 
 COUNTERS = 64
@@ -42,9 +42,9 @@ class Board:
 
     def __init__(self, buffer: memoryview, ports: int, events: int) -> None:
         arrays = self.layout(ports, events).map(buffer)
-        self.words: memoryview = memoryview(arrays["words"]).cast("B").cast("Q")  # type: ignore[arg-type]
-        self.counters: memoryview = memoryview(arrays["counters"]).cast("B").cast("Q")  # type: ignore[arg-type]
-        self.ports: list[memoryview] = [memoryview(row).cast("B").cast("Q") for row in arrays["ports"]]
+        self.words = words_of(arrays["words"])
+        self.counters = words_of(arrays["counters"])
+        self.ports = [words_of(row) for row in arrays["ports"]]
         self.statuses: NDArray[np.uint64] = arrays["statuses"]
         self.histograms = [Histogram(row) for row in arrays["histograms"]]
         self._recorder: NDArray[Any] = arrays["recorder"]

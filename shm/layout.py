@@ -27,6 +27,11 @@ class Field:
         return int(np.dtype(self.dtype).itemsize * np.prod(self.shape))
 
 
+def words_of(array: NDArray[np.uint64]) -> memoryview:
+    """Return a contiguous array as native 64-bit words: one item is read or stored by one machine instruction."""
+    return array.data.cast("B").cast("Q")
+
+
 class Layout:
     """A row of fields, each starting on a cache line of its own.
 

@@ -1,0 +1,307 @@
+"""NET_BUFFER_LIST chains: the unit of every call.
+
+Whoever holds a chain owns its NBLs, NBs, MDLs and data until it hands them on (N6-SEND-03); every access is checked
+against the node's custody. A driver may work on whole vectors or walk packet by packet:
+
+    chain.length                    data bytes of each packet, one vector
+    chain.status = Status.FAILURE   one vector store
+    for nbl in chain: nbl.data      one packet at a time
+
+The identity of a packet is its handle; chains are split and merged freely (N6-SEND-07).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nodes.custody import Custody
+from shm.arena import CELL_LENGTH, Slots
+from shm.handle import slots_of
+
+U64 = NDArray[np.uint64]
+U32 = NDArray[np.uint32]
+
+
+class NblChain:
+    """A chain of NBLs: `handles` (u64[n]) in order, each at most once."""
+
+    __slots__ = ("_custody", "handles", "slots")
+
+    def __init__(self, handles: U64, slots: Slots, custody: Custody) -> None:
+        self.handles = handles
+        self.slots = slots
+        self._custody = custody
+
+    @classmethod
+    def join(cls, chains: Sequence[NblChain]) -> NblChain:
+        """Return one chain of all packets of `chains` in order; raises ValueError for none or for a packet twice."""
+        if not chains:
+            raise ValueError("a chain needs at least one packet")
+        handles = np.concatenate([chain.handles for chain in chains])
+        return chains[0]._unique(handles)
+
+    def __len__(self) -> int:
+        return len(self.handles)
+
+    def __iter__(self) -> Iterator[Nbl]:
+        for handle, slot in zip(self.handles.tolist(), self.slots.tolist(), strict=True):
+            yield Nbl(handle, slot, self._custody)
+
+    @overload
+    def __getitem__(self, index: int) -> Nbl: ...
+    @overload
+    def __getitem__(self, index: slice | NDArray[Any]) -> NblChain: ...
+    def __getitem__(self, index: int | slice | NDArray[Any]) -> Nbl | NblChain:
+        """Return one packet, or the chain of those picked by a slice, a mask or an array of indices.
+
+        Raises ValueError when an array of indices picks a packet twice.
+        """
+        if isinstance(index, int):
+            return Nbl(int(self.handles[index]), int(self.slots[index]), self._custody)
+        if isinstance(index, np.ndarray) and index.dtype != np.bool_:
+            return self._unique(self.handles[index])
+        return NblChain(self.handles[index], self.slots[index], self._custody)
+
+    @property
+    def status(self) -> U32:
+        """Return the Status field of each NBL (u32[n])."""
+        return self._read(self._custody.arena.status)
+
+    @status.setter
+    def status(self, value: int | U32) -> None:
+        self._write(self._custody.arena.status, value)
+
+    @property
+    def length(self) -> U32:
+        """Return the data length of each NBL's first NB in bytes (u32[n])."""
+        return self._read(self._custody.arena.nb_length)
+
+    @length.setter
+    def length(self, value: int | U32) -> None:
+        if np.max(value, initial=0) > CELL_LENGTH:
+            raise ValueError(f"{int(np.max(value))} bytes do not fit the first MDL's cell of {CELL_LENGTH}")
+        self._write(self._custody.arena.nb_length, value)
+        self._custody.arena.mdl_length[self.slots] = self._custody.arena.nb_offset[self.slots] + value
+
+    @property
+    def packet_id(self) -> U64:
+        """Return the id that names each packet in traces and captures, the same in every layer (u64[n])."""
+        return self._read(self._custody.arena.packet_id)
+
+    @packet_id.setter
+    def packet_id(self, value: U64) -> None:
+        self._write(self._custody.arena.packet_id, value)
+
+    @property
+    def cancel_id(self) -> U64:
+        """Return the cancel id of each NBL, 0 for none (u64[n], N6-CAN-01)."""
+        return self._read(self._custody.arena.cancel)
+
+    @cancel_id.setter
+    def cancel_id(self, value: int | U64) -> None:
+        self._write(self._custody.arena.cancel, value)
+
+    @property
+    def source_handle(self) -> U64:
+        """Return the SourceHandle of each NBL, by which completions are routed (u64[n], N6-SEND-02)."""
+        return self._read(self._custody.arena.source)
+
+    @source_handle.setter
+    def source_handle(self, value: int | U64) -> None:
+        self._write(self._custody.arena.source, value)
+
+    @property
+    def flags(self) -> U32:
+        """Return the NblFlags of each NBL (u32[n])."""
+        return self._read(self._custody.arena.flags)
+
+    @flags.setter
+    def flags(self, value: int | U32) -> None:
+        self._write(self._custody.arena.flags, value)
+
+    def header(self, length: int) -> NDArray[np.uint8]:
+        """Return a copy of the first `length` bytes of each packet's data, shape (n, length).
+
+        Meant for headers: the bytes must lie in the first MDL, as NdisGetDataBuffer demands (N6-NBL-13); bytes past
+        a shorter packet's end are whatever the cell holds. Raises ValueError when a cell cannot hold that many.
+        """
+        self._custody.check(self.handles, self.slots)
+        arena = self._custody.arena
+        start = arena.nb_offset.take(self.slots).astype(np.int64)
+        cell = self.slots
+        if arena.nb_mdl.take(self.slots).any() or arena.mdl_cell.take(self.slots).any():
+            cell, start = self._moved_start(start)
+        if not start.any():
+            header: NDArray[np.uint8] = arena.cells[cell, :length]
+            return header
+        if int(start.max()) + length > CELL_LENGTH:
+            raise ValueError(f"{length} bytes from offset {int(start.max())} do not lie in one cell")
+        moved: NDArray[np.uint8] = arena.cells[cell[:, None], start[:, None] + np.arange(length)]
+        return moved
+
+    def write(self, payload: NDArray[np.uint8]) -> None:
+        """Write `payload`, shape (n, length) or (length,), at the data start of each packet, in its own cell.
+
+        Raises ValueError when a packet's data is shorter than `length`, or its data lies in another packet's cell.
+        """
+        self._custody.check(self.handles, self.slots)
+        arena = self._custody.arena
+        length = payload.shape[-1]
+        if arena.nb_length.take(self.slots).min(initial=CELL_LENGTH) < length:
+            raise ValueError(f"{length} bytes do not fit the shortest packet of the chain")
+        if arena.mdl_cell.take(self.slots).any() or arena.nb_mdl.take(self.slots).any():
+            raise ValueError("the chain has packets whose data starts in another cell; write them one by one")
+        start = arena.nb_offset.take(self.slots)
+        first = int(start[0])
+        if (start == first).all():
+            arena.cells[self.slots, first : first + length] = payload
+        else:
+            columns = start[:, None].astype(np.int64) + np.arange(length)
+            arena.cells[self.slots[:, None], columns] = payload
+
+    def _moved_start(self, start: NDArray[np.int64]) -> tuple[Slots, NDArray[np.int64]]:
+        arena = self._custody.arena
+        mdl = arena.nb_mdl.take(self.slots).astype(np.int64) - 1
+        mdl = np.where(mdl < 0, self.slots, mdl)
+        cell = arena.mdl_cell.take(mdl).astype(np.int64) - 1
+        return np.where(cell < 0, mdl, cell), start + arena.mdl_offset.take(mdl)
+
+    def _unique(self, handles: U64) -> NblChain:
+        if len(np.unique(handles)) != len(handles):
+            raise ValueError("a packet can be in a chain only once (N6-NBL-01)")
+        return NblChain(handles, slots_of(handles), self._custody)
+
+    def _read(self, table: NDArray[Any]) -> NDArray[Any]:
+        self._custody.check(self.handles, self.slots)
+        return table.take(self.slots)
+
+    def _write(self, table: NDArray[Any], value: int | NDArray[Any]) -> None:
+        self._custody.check(self.handles, self.slots)
+        table[self.slots] = value
+
+
+class Mdl:
+    """A memory descriptor: a stretch of bytes in one payload cell."""
+
+    __slots__ = ("_custody", "_nbl", "slot")
+
+    def __init__(self, slot: int, nbl: Nbl, custody: Custody) -> None:
+        self.slot = slot
+        self._nbl = nbl
+        self._custody = custody
+
+    @property
+    def byte_count(self) -> int:
+        """Return how many bytes the MDL describes."""
+        return int(self._custody.arena.mdl_length[self.slot])
+
+    @property
+    def cell(self) -> int:
+        """Return the payload cell the bytes lie in."""
+        return int(self._custody.arena.mdl_cell[self.slot] or self.slot + 1) - 1
+
+    @property
+    def view(self) -> memoryview:
+        """Return the bytes where they lie, writable; using it after hand-over is a violation."""
+        self._nbl.check()
+        arena = self._custody.arena
+        start = int(arena.mdl_offset[self.slot])
+        return memoryview(arena.cells[self.cell])[start : start + self.byte_count]
+
+
+class NetBuffer:
+    """A NET_BUFFER: the data of one frame, over a chain of MDLs."""
+
+    __slots__ = ("_custody", "_nbl", "slot")
+
+    def __init__(self, slot: int, nbl: Nbl, custody: Custody) -> None:
+        self.slot = slot
+        self._nbl = nbl
+        self._custody = custody
+
+    @property
+    def data_length(self) -> int:
+        """Return the length of the data in bytes."""
+        return int(self._custody.arena.nb_length[self.slot])
+
+    @property
+    def data_offset(self) -> int:
+        """Return where the data starts in the MDL chain, in bytes."""
+        return int(self._custody.arena.nb_offset[self.slot])
+
+    @property
+    def mdls(self) -> Iterator[Mdl]:
+        """Walk the MDL chain."""
+        arena = self._custody.arena
+        slot = int(arena.nb_mdl[self.slot] or self.slot + 1) - 1
+        while slot >= 0:
+            yield Mdl(slot, self._nbl, self._custody)
+            slot = int(arena.mdl_next[slot]) - 1
+
+    @property
+    def pieces(self) -> Iterator[memoryview]:
+        """Walk the data where it lies, one writable view for each MDL that holds some of it."""
+        skip, left = self.data_offset, self.data_length
+        for mdl in self.mdls:
+            view = mdl.view[skip : skip + left]
+            skip = max(skip - mdl.byte_count, 0)
+            left -= len(view)
+            if len(view):
+                yield view
+            if not left:
+                return
+
+    @property
+    def data(self) -> memoryview | bytes:
+        """Return the data: a view where it lies if it is in one MDL, else a copy in one piece."""
+        pieces = list(self.pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class Nbl:
+    """One NET_BUFFER_LIST."""
+
+    __slots__ = ("_custody", "handle", "slot")
+
+    def __init__(self, handle: int, slot: int, custody: Custody) -> None:
+        self.handle = handle
+        self.slot = slot
+        self._custody = custody
+
+    def check(self) -> None:
+        """Report a violation if this node does not hold the packet (N6-SEND-03)."""
+        self._custody.check(np.array([self.handle], np.uint64), np.array([self.slot]))
+
+    @property
+    def status(self) -> int:
+        """Return the Status field."""
+        self.check()
+        return int(self._custody.arena.status[self.slot])
+
+    @status.setter
+    def status(self, value: int) -> None:
+        self.check()
+        self._custody.arena.status[self.slot] = value
+
+    @property
+    def packet_id(self) -> int:
+        """Return the id that names the packet in traces and captures."""
+        return int(self._custody.arena.packet_id[self.slot])
+
+    @property
+    def net_buffers(self) -> Iterator[NetBuffer]:
+        """Walk the NBs in order (N6-SEND-08)."""
+        self.check()
+        slot = self.slot
+        while slot >= 0:
+            yield NetBuffer(slot, self, self._custody)
+            slot = int(self._custody.arena.nb_next[slot]) - 1
+
+    @property
+    def data(self) -> memoryview | bytes:
+        """Return the data of the first NB."""
+        return next(self.net_buffers).data

@@ -1,0 +1,86 @@
+"""What this node may touch: the packets it holds, from whom, since when.
+
+This table is private to the node and is the truth about it; owner words in shared memory say the same for others to
+read. Everything that leaves the node is taken from here, so a packet given away twice surfaces at the second call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shm.arena import Arena, Slots
+from shm.handle import unpack
+from shm.layout import words_of
+
+U64 = NDArray[np.uint64]
+NOBODY = 0xFFFF
+"""The port number of packets that this node allocated itself."""
+
+Complaint = Callable[[str, int, str], None]
+"""How a broken rule is reported: rule id, handle, message."""
+
+
+class Custody:
+    """The packets in this node's hands.
+
+    `held[slot]` is the handle held there or 0, `came[slot]` the port it came in by, `since[slot]` when (ns).
+    `complain` reports a violation and returns: the caller goes on without the offending packets.
+    """
+
+    def __init__(self, arena: Arena, complain: Complaint, now: Callable[[], int]) -> None:
+        self.arena = arena
+        self.complain = complain
+        self.now = now
+        self.held = np.zeros(arena.slots, dtype=np.uint64)
+        self.came = np.full(arena.slots, NOBODY, dtype=np.uint16)
+        self.since = np.zeros(arena.slots, dtype=np.uint64)
+        self.count = 0
+        self._words = words_of(self.held)
+
+    def receive(self, handles: U64, slots: Slots) -> None:
+        """Note that these packets are in the driver's hands now."""
+        self.held[slots] = handles
+        self.count += len(handles)
+
+    def holds(self, handles: U64, slots: Slots) -> bool:
+        """Return whether every one of these packets is held."""
+        if len(handles) == 1:
+            return bool(self._words[int(slots[0])] == int(handles[0]))
+        return bool((self.held.take(slots) == handles).all())
+
+    def release(self, handles: U64, slots: Slots, rule: str, act: str) -> NDArray[np.bool_] | None:
+        """Let these packets go; return None if all were held, else a mask of those that were.
+
+        Each packet that was not held is reported as a violation of `rule`; `act` says what was tried.
+        """
+        if self.holds(handles, slots):
+            if len(handles) == 1:
+                self._words[int(slots[0])] = 0
+            else:
+                self.held[slots] = 0
+            self.count -= len(handles)
+            return None
+        good: NDArray[np.bool_] = self.held.take(slots) == handles
+        self.held[slots[good]] = 0
+        self.count -= int(np.count_nonzero(good))
+        self.complain_of(handles[~good], rule, act)
+        return good
+
+    def check(self, handles: U64, slots: Slots) -> None:
+        """Report any access to packets that are not held (N6-SEND-03, N6-SEND-14, N6-RX-02)."""
+        if not self.holds(handles, slots):
+            bad = handles[self.held.take(slots) != handles]
+            self.complain_of(bad, "N6-SEND-03", "touched")
+
+    def complain_of(self, handles: U64, rule: str, act: str) -> None:
+        """Report that `act` was tried on each of these packets without holding them."""
+        for handle in handles.tolist():
+            slot = unpack(handle).slot
+            now_there = int(self.arena.handle[slot]) if slot < self.arena.slots else 0
+            fate = (
+                "was freed" if now_there != handle else "is not in this driver's hands (given away before?)"
+            )
+            self.complain(rule, handle, f"packet {handle:#018x} was {act}, but it {fate}")

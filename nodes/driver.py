@@ -1,0 +1,109 @@
+"""The base of all driver layers: what every driver has, whatever its place in the stack.
+
+A driver runs on one dispatcher thread; its handlers are called from there only. It gets time from `now`, chance from
+`rng`, later calls from `set_timer`, and never blocks. It owns the packets that a handler is given until it hands them
+on (sends, completes, indicates, returns them); after that it may not touch them (N6-SEND-03). A driver cannot tell
+whether its neighbour lives in this process or in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nodes.status import Status
+
+if TYPE_CHECKING:
+    from nodes.chain import NblChain
+    from nodes.crossing import Op
+    from nodes.node import Node
+    from nodes.port import Port
+    from nodes.rng import Rng
+    from nodes.timers import Timer
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a driver that has none."""
+
+
+class Driver:
+    """A driver layer.
+
+    `kind` is its place in the stack (``protocol``, ``filter``, ``intermediate``, ``miniport``), `Options` the frozen
+    dataclass of its options, `source` whether it makes traffic of its own and says when it is done.
+    """
+
+    kind: ClassVar[str] = ""
+    Options: ClassVar[type[Any]] = NoOptions
+    source: ClassVar[bool] = False
+    default_pool_size: ClassVar[int] = 0
+
+    def __init__(self, node: Node, options: Any) -> None:
+        self._node = node
+        self.options = options
+
+    @classmethod
+    def pool_size(cls, options: Any) -> int:
+        """Return how many packets the node's pool needs for these options."""
+        return cls.default_pool_size
+
+    @property
+    def name(self) -> str:
+        """Return the node's name."""
+        return self._node.name
+
+    @property
+    def now(self) -> int:
+        """Return the time in ns."""
+        return self._node.clock.now()
+
+    @property
+    def rng(self) -> Rng:
+        """Return the run's chance: draws keyed by stream name and packet id."""
+        return self._node.rng
+
+    def set_timer(self, delay: int, callback: Callable[[], None]) -> Timer:
+        """Call `callback` once from the dispatcher after `delay` ns (NdisSetTimerObject)."""
+        return self._node.timers.at(self.now + delay, callback)
+
+    def free(self, chain: NblChain) -> None:
+        """Give packets of the node's own pool back to it (NdisFreeNetBufferList)."""
+        self._node.free(chain)
+
+    def report_done(self) -> None:
+        """Say that this source has sent all it wanted and that all of it came back."""
+        self._node.report_done()
+
+    def start(self) -> None:
+        """Open what the driver needs, Halted to Paused; called by the runtime."""
+
+    def restart_layer(self) -> None:
+        """Let data flow, Paused to Running; called by the runtime."""
+
+    def pause_layer(self) -> Status:
+        """Stop data, Running to Paused: SUCCESS, or PENDING until `pause_complete` (N6-PNP-02)."""
+        return Status.SUCCESS
+
+    def pause_complete(self) -> None:
+        """End a pause that was answered with PENDING (N6-PNP-05)."""
+        self._node.pause_complete()
+
+    def stop(self) -> None:
+        """Release everything, Paused to Halted; called by the runtime."""
+
+    def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
+        """Take one call or reply that arrived; the rooms turn it into handler calls."""
+        raise NotImplementedError(f"a {self.kind or 'bare'} driver takes no {op.name}")
+
+    def accept_notice(self, port: Port, op: Op, argument: int) -> None:
+        """Take a notice that arrived; the rooms turn it into handler calls."""
+
+    def bypasses(self, op: Op) -> bool:
+        """Return whether this driver has no handler for `op`, so that the runtime passes it on (N6-FLT-07)."""
+        return False
+
+    def pass_on(self, port: Port, op: Op, chain: NblChain, meta: Any) -> None:
+        """Pass on a batch for which `bypasses` is true, with its meta words."""
+        raise NotImplementedError

@@ -1,0 +1,119 @@
+"""The body of a node process: attach, say hello, then `idle(poll())` until told to exit.
+
+Errors of driver code end here: they are reported and the process stays, silent, until it is told to go, so that its
+board and its packets can still be read.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgpack
+import zmq
+
+from nodes.build import attach_segments, build_node, listen
+from nodes.clock import MonotonicClock
+from nodes.metrics import Counter
+from nodes.node import Node
+from nodes.spec import NodeSpec
+from nodes.timers import NEVER
+from shm.board import Word
+from shm.doorbell import BellListener
+
+SPINS = 4
+"""Empty polls, each giving the processor away, before a node blocks."""
+CONTROL_EVERY = 64
+"""Busy polls between two looks at the control socket."""
+LONGEST_WAIT = 500_000_000
+"""Longest block in ns: the progress word moves at least this often."""
+MAX_MESSAGE = 65536
+
+
+class Control:
+    """A node's end of the control connection."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], spec: NodeSpec) -> None:
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.LINGER, 1000)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        self.socket.setsockopt(zmq.IDENTITY, spec.name.encode())
+        self.socket.connect(spec.control)
+        self.send({"kind": "hello", "node": spec.node, "pid": os.getpid(), "secret": spec.secret})
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue a message for the orchestrator."""
+        self.socket.send(msgpack.packb(message), zmq.DONTWAIT)
+
+    def receive(self, node: Node) -> None:
+        """Carry out every waiting command; what makes no sense is counted and dropped."""
+        while int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            message = msgpack.unpackb(self.socket.recv(zmq.DONTWAIT), max_buffer_size=MAX_MESSAGE)
+            if not isinstance(message, dict) or message.get("kind") != "command":
+                node.board.counters[Counter.MALFORMED] += 1
+                continue
+            number = message["id"]
+            node.command(
+                message["name"],
+                message.get("arguments", {}),
+                lambda answer, number=number: self.send({"kind": "reply", "id": number, **answer}),
+            )
+
+
+def main(spec: NodeSpec) -> None:
+    """Run a node until the orchestrator tells it to exit."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(1)
+    control = Control(context, spec)
+    segments = attach_segments(spec)
+    listener = listen(spec, segments, context)
+    try:
+        node = build_node(spec, segments, MonotonicClock(), context=context)
+    except Exception as error:
+        control.send(
+            {"kind": "failed", "error": type(error).__name__, "message": str(error), "traceback": ""}
+        )
+        control.socket.close(1000)
+        raise SystemExit(1) from error
+    node.on_event = control.send
+    run(node, control, listener)
+    control.socket.close(1000)
+    listener.close()
+    os._exit(0)
+
+
+def run(node: Node, control: Control, listener: BellListener) -> None:
+    """Poll until exit is requested: spin a little when there is nothing to do, then block."""
+    idle_polls = 0
+    polls = 0
+    while not node.lifecycle.exit_requested:
+        work = node.step()
+        polls += 1
+        if work:
+            idle_polls = 0
+            if polls % CONTROL_EVERY == 0:
+                control.receive(node)
+            continue
+        idle_polls += 1
+        if idle_polls < SPINS:
+            os.sched_yield()
+            continue
+        control.receive(node)
+        node.update_gauges()
+        if not node.lifecycle.exit_requested:
+            _block(node, control, listener)
+
+
+def _block(node: Node, control: Control, listener: BellListener) -> None:
+    listener.arm()
+    if not node.ready():
+        due = node.next_due()
+        timeout = LONGEST_WAIT if due == NEVER else min(max(due - node.clock.now(), 0), LONGEST_WAIT)
+        if timeout:
+            listener.wait([control.socket], timeout)
+            node.board.counters[Counter.WAKES] += 1
+    listener.disarm()
+    for notice in listener.drain():
+        node.heard(notice)
+    node.board.counters[Counter.MALFORMED] += listener.malformed_count
+    listener.malformed_count = 0
+    node.board.words[Word.PROGRESS] += 1

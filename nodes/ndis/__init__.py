@@ -1,0 +1,14 @@
+"""NDIS 6: protocol, filter, intermediate and miniport drivers and the handles they call NDIS with.
+
+The room's rule: a driver class says what NDIS would call it with; names are NDIS's in snake case without the role's
+prefix. May import the node's own modules and shm.
+"""
+
+from nodes.ndis.adapter import Adapter
+from nodes.ndis.binding import Binding
+from nodes.ndis.filter import Filter, FilterModule
+from nodes.ndis.intermediate import Intermediate
+from nodes.ndis.miniport import Miniport
+from nodes.ndis.protocol import NetEvent, Protocol
+
+__all__ = ["Adapter", "Binding", "Filter", "FilterModule", "Intermediate", "Miniport", "NetEvent", "Protocol"]

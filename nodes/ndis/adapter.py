@@ -1,0 +1,98 @@
+"""A miniport adapter: what a miniport, or an intermediate driver's upper edge, calls NDIS with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nodes.chain import NblChain
+from nodes.crossing import Op, ReceiveFlags, SendCompleteFlags
+from nodes.metrics import Counter
+from nodes.ndis.routing import by_receiver, by_sender
+from nodes.port import Port
+from nodes.status import SEND_STATUSES, status_name
+
+if TYPE_CHECKING:
+    from nodes.node import Node
+
+Returned = Callable[["Adapter", NblChain, int], None]
+
+
+class Adapter:
+    """The adapter handle: `ports` lead to the drivers bound above.
+
+    `handle` is the SourceHandle of everything indicated here. `returned` is the owner's return handler, for
+    indications that no binding takes.
+    """
+
+    def __init__(self, node: Node, ports: Sequence[Port], returned: Returned) -> None:
+        self.handle = node.spec.node << 16 | 0x8000 | ports[0].index
+        self._node = node
+        self._ports = tuple(ports)
+        self._returned = returned
+
+    @property
+    def uppers(self) -> tuple[str, ...]:
+        """Return the names of the nodes above."""
+        return tuple(port.spec.peer_name for port in self._ports)
+
+    @property
+    def receive_room(self) -> int:
+        """Return how many more packets may be lent out to the bindings above."""
+        return min(port.room() for port in self._ports)
+
+    def allocate_net_buffer_lists(self, count: int, length: int | NDArray[np.uint32]) -> NblChain:
+        """Return a chain of at most `count` receive packets of `length` bytes, SourceHandle set (N6-RX-01)."""
+        chain = self._node.allocate(count, length)
+        if len(chain):
+            chain.source_handle = self.handle
+        return chain
+
+    def send_net_buffer_lists_complete(self, chain: NblChain, flags: int = SendCompleteFlags.NONE) -> None:
+        """Complete sends with the Status in each NBL (NdisMSendNetBufferListsComplete).
+
+        Exactly once each (N6-SEND-10), any order and grouping (N6-SEND-07), a status of the closed set
+        (N6-SEND-11); the packets are off limits afterwards (N6-SEND-14).
+        """
+        self._check_statuses(chain)
+        for port, part in by_sender(self._node, chain):
+            port.reply(Op.COMPLETE, part, flags)
+
+    def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = ReceiveFlags.NONE) -> None:
+        """Lend received packets to the bindings above (NdisMIndicateReceiveNetBufferLists, N6-RX-02).
+
+        Each packet goes to one binding, picked by frame type (N6-RX-10). Packets that none takes, or for which no
+        room is left, come straight back through the return handler. Indicating while not running is a violation of
+        N6-RX-12; the packets come straight back then too.
+        """
+        if not self._node.lifecycle.running:
+            self._node.complain(
+                "N6-RX-12", int(chain.handles[0]), f"{len(chain)} packets indicated while not running"
+            )
+            self._bounce(chain)
+            return
+        for port, part in by_receiver(self._ports, chain):
+            room = 0 if port is None else port.room()
+            if len(part) > room:
+                self._bounce(part[room:])
+                part = part[:room]
+            if len(part) and port is not None:
+                port.request(Op.INDICATE, part, flags)
+
+    def _bounce(self, chain: NblChain) -> None:
+        self._node.board.counters[Counter.DROPPED] += len(chain)
+        self._node.defer(lambda: self._returned(self, chain, 0))
+
+    def _check_statuses(self, chain: NblChain) -> None:
+        statuses = self._node.arena.status.take(chain.slots)
+        if not statuses.any():
+            return
+        for status in np.unique(statuses).tolist():
+            if status not in SEND_STATUSES:
+                first = int(chain.handles[int(np.argmax(statuses == status))])
+                self._node.complain(
+                    "N6-SEND-11", first, f"send completed with {status_name(status)}, which is not allowed"
+                )

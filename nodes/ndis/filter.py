@@ -1,0 +1,160 @@
+"""Lightweight filters: layers that see packets pass, up and down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nodes.chain import NblChain
+from nodes.crossing import CALL_MASK, END, FLAGS_SHIFT, Op
+from nodes.driver import Driver
+from nodes.metrics import Counter
+from nodes.ndis.routing import by_receiver, by_sender
+from nodes.port import Port, U64
+from nodes.status import Status
+
+if TYPE_CHECKING:
+    from nodes.node import Node
+
+
+class FilterModule:
+    """The filter module handle: what a filter calls NDIS with.
+
+    Ownership passes with each call; a packet leaves the filter exactly once (N6-FLT-02).
+    """
+
+    def __init__(self, node: Node, below: Port, above: list[Port]) -> None:
+        self._node = node
+        self._below = below
+        self._above = above
+
+    @property
+    def lower(self) -> str:
+        """Return the name of the node below."""
+        return self._below.spec.peer_name
+
+    def send_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
+        """Pass sends on to the lower driver (NdisFSendNetBufferLists), SourceHandle untouched (N6-NBL-04)."""
+        self._below.request(Op.SEND, chain, flags)
+
+    def send_net_buffer_lists_complete(self, chain: NblChain, flags: int = 0) -> None:
+        """Complete sends towards the driver above (NdisFSendNetBufferListsComplete)."""
+        for port, part in by_sender(self._node, chain):
+            port.reply(Op.COMPLETE, part, flags)
+
+    def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
+        """Pass receives on upwards (NdisFIndicateReceiveNetBufferLists); what no one takes goes straight back."""
+        for port, part in by_receiver(self._above, chain):
+            if port is None:
+                self._node.board.counters[Counter.DROPPED] += len(part)
+                self._below.reply(Op.RETURN, part)
+            else:
+                port.request(Op.INDICATE, part, flags)
+
+    def return_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
+        """Return received packets to the driver below (NdisFReturnNetBufferLists)."""
+        self._below.reply(Op.RETURN, chain, flags)
+
+    def cancel_send_net_buffer_lists(self, cancel_id: int) -> None:
+        """Pass a cancel on to the lower driver (NdisFCancelSendNetBufferLists, N6-CAN-06)."""
+        self._below.notice(Op.CANCEL, cancel_id)
+
+
+class Filter(Driver):
+    """A filter driver: overrides only the handlers it needs.
+
+    A handler that is not overridden is bypassed: NDIS passes whole batches on without calling the filter
+    (N6-FLT-07). A filter that handles sends owns each packet until it passes it down or completes it.
+    """
+
+    kind = "filter"
+    module: FilterModule
+
+    def attach(self, module: FilterModule) -> None:
+        """Learn of the module, which starts paused (FilterAttach)."""
+
+    def detach(self) -> None:
+        """Release everything (FilterDetach)."""
+
+    def restart(self) -> None:
+        """Let data flow (FilterRestart)."""
+
+    def pause(self) -> Status:
+        """Complete or return what the filter queues (FilterPause): SUCCESS, or PENDING until `pause_complete`."""
+        return Status.SUCCESS
+
+    def send_net_buffer_lists(self, chain: NblChain, flags: int) -> None:
+        """Take sends on their way down (FilterSendNetBufferLists)."""
+        self.module.send_net_buffer_lists(chain, flags)
+
+    def send_net_buffer_lists_complete(self, chain: NblChain, flags: int) -> None:
+        """Take completions on their way up (FilterSendNetBufferListsComplete)."""
+        self.module.send_net_buffer_lists_complete(chain, flags)
+
+    def receive_net_buffer_lists(self, chain: NblChain, flags: int) -> None:
+        """Take receives on their way up (FilterReceiveNetBufferLists)."""
+        self.module.indicate_receive_net_buffer_lists(chain, flags)
+
+    def return_net_buffer_lists(self, chain: NblChain, flags: int) -> None:
+        """Take returns on their way down (FilterReturnNetBufferLists)."""
+        self.module.return_net_buffer_lists(chain, flags)
+
+    def cancel_send_net_buffer_lists(self, cancel_id: int) -> None:
+        """Take a cancel on its way down (FilterCancelSendNetBufferLists)."""
+        self.module.cancel_send_net_buffer_lists(cancel_id)
+
+    def __init__(self, node: Node, options: Any) -> None:
+        super().__init__(node, options)
+        self._handlers = {
+            Op.SEND: self.send_net_buffer_lists,
+            Op.COMPLETE: self.send_net_buffer_lists_complete,
+            Op.INDICATE: self.receive_net_buffer_lists,
+            Op.RETURN: self.return_net_buffer_lists,
+        }
+        self._bypassed = {
+            op
+            for op, handler in self._handlers.items()
+            if getattr(type(self), handler.__name__) is getattr(Filter, handler.__name__)
+        }
+
+    def start(self) -> None:
+        """Attach the module."""
+        below = next(port for port in self._node.ports if port.spec.side == "upper")
+        above = [port for port in self._node.ports if port.spec.side == "lower"]
+        self.module = FilterModule(self._node, below, above)
+        self._below = below
+        self._above = above
+        self.attach(self.module)
+
+    def restart_layer(self) -> None:
+        """Restart the filter."""
+        self.restart()
+
+    def pause_layer(self) -> Status:
+        """Pause the filter."""
+        return self.pause()
+
+    def stop(self) -> None:
+        """Detach the module."""
+        self.detach()
+
+    def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
+        """Turn what arrived into a handler call."""
+        self._handlers[op](chain, flags)
+
+    def accept_notice(self, port: Port, op: Op, argument: int) -> None:
+        """Hand a cancel to the driver."""
+        if op is Op.CANCEL:
+            self.cancel_send_net_buffer_lists(argument)
+
+    def bypasses(self, op: Op) -> bool:
+        """Return whether the filter has no handler of its own for `op`."""
+        return op in self._bypassed
+
+    def pass_on(self, port: Port, op: Op, chain: NblChain, meta: U64) -> None:
+        """Pass a whole batch of requests on, with the calls it was made of."""
+        if op is Op.SEND:
+            self._below.forward(op, chain, meta & (CALL_MASK | END))
+        elif len(self._above) == 1:
+            self._above[0].forward(op, chain, meta & (CALL_MASK | END))
+        else:
+            self.module.indicate_receive_net_buffer_lists(chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)

@@ -1,0 +1,133 @@
+"""Intermediate drivers: virtual miniports above, protocol bindings below (N6-IM-01)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nodes.chain import NblChain
+from nodes.crossing import Op
+from nodes.driver import Driver
+from nodes.ndis.adapter import Adapter
+from nodes.ndis.binding import Binding
+from nodes.port import Port
+from nodes.status import Status
+
+if TYPE_CHECKING:
+    from nodes.node import Node
+
+
+class Intermediate(Driver):
+    """An intermediate driver: one virtual miniport (`adapters`) for each driver above, bindings below.
+
+    Ownership follows both edges' rules. To forward a packet the driver calls `forward`, which saves the SourceHandle
+    and puts its own in; `restore` undoes that before the packet is completed upwards (N6-IM-02).
+    """
+
+    kind = "intermediate"
+
+    def __init__(self, node: Node, options: Any) -> None:
+        super().__init__(node, options)
+        self.bindings: list[Binding] = []
+        self.adapters: list[Adapter] = []
+        self._by_port: dict[int, Binding | Adapter] = {}
+        self._saved_source = np.zeros(node.arena.slots, dtype=np.uint64)
+
+    def bind_adapter(self, binding: Binding) -> None:
+        """Learn of a binding below (ProtocolBindAdapterEx)."""
+
+    def initialize(self, adapter: Adapter) -> None:
+        """Learn of a virtual miniport above (MiniportInitializeEx)."""
+
+    def halt(self) -> None:
+        """Release everything (MiniportHaltEx)."""
+
+    def restart(self) -> None:
+        """Let data flow on both edges (MiniportRestart)."""
+
+    def pause(self) -> Status:
+        """Stop data on both edges (MiniportPause): SUCCESS, or PENDING until `pause_complete`."""
+        return Status.SUCCESS
+
+    def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
+        """Take sends from above (MiniportSendNetBufferLists)."""
+        raise NotImplementedError
+
+    def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        """Take completions from below (ProtocolSendNetBufferListsComplete)."""
+        raise NotImplementedError
+
+    def receive_net_buffer_lists(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        """Take receives from below (ProtocolReceiveNetBufferLists); by default return them at once."""
+        binding.return_net_buffer_lists(chain)
+
+    def return_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
+        """Take returns from above (MiniportReturnNetBufferLists)."""
+        raise NotImplementedError
+
+    def cancel_send(self, adapter: Adapter, cancel_id: int) -> None:
+        """Take a cancel from above (MiniportCancelSend); by default pass it on to every binding (N6-CAN-06)."""
+        for binding in self.bindings:
+            binding.cancel_send_net_buffer_lists(cancel_id)
+
+    def forward(self, binding: Binding, chain: NblChain, flags: int = 0) -> None:
+        """Send a chain from above on through `binding`, saving each packet's SourceHandle (N6-NBL-04)."""
+        self._saved_source[chain.slots] = chain.source_handle
+        chain.source_handle = binding.handle
+        binding.send_net_buffer_lists(chain, flags)
+
+    def restore(self, chain: NblChain) -> None:
+        """Put back the SourceHandles that `forward` saved, before completing upwards."""
+        chain.source_handle = self._saved_source[chain.slots]
+
+    def start(self) -> None:
+        """Open the bindings below, then the virtual miniports above."""
+        for port in self._node.ports:
+            if port.spec.side == "upper":
+                binding = Binding(self._node, port, self.send_net_buffer_lists_complete)
+                self._by_port[port.index] = binding
+                self.bindings.append(binding)
+                self.bind_adapter(binding)
+        for port in self._node.ports:
+            if port.spec.side == "lower":
+                adapter = Adapter(self._node, [port], self.return_net_buffer_lists)
+                self._by_port[port.index] = adapter
+                self.adapters.append(adapter)
+                self.initialize(adapter)
+
+    def restart_layer(self) -> None:
+        """Restart the driver."""
+        self.restart()
+
+    def pause_layer(self) -> Status:
+        """Pause the driver."""
+        return self.pause()
+
+    def stop(self) -> None:
+        """Halt the driver."""
+        self.halt()
+
+    def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
+        """Turn what arrived into a handler call; sends that come while paused are completed so (N6-PNP-04)."""
+        edge = self._by_port[port.index]
+        if isinstance(edge, Adapter):
+            if op is Op.RETURN:
+                self.return_net_buffer_lists(edge, chain, flags)
+            elif self._node.lifecycle.running:
+                self.send_net_buffer_lists(edge, chain, flags)
+            else:
+                chain.status = Status.PAUSED
+                edge.send_net_buffer_lists_complete(chain)
+        elif op is Op.COMPLETE:
+            self.send_net_buffer_lists_complete(edge, chain, flags)
+        elif self._node.lifecycle.running:
+            self.receive_net_buffer_lists(edge, chain, flags)
+        else:
+            edge.return_net_buffer_lists(chain)
+
+    def accept_notice(self, port: Port, op: Op, argument: int) -> None:
+        """Hand a cancel to the driver."""
+        edge = self._by_port[port.index]
+        if op is Op.CANCEL and isinstance(edge, Adapter):
+            self.cancel_send(edge, argument)

@@ -1,0 +1,102 @@
+"""Protocol drivers: the top of a stack."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nodes.chain import NblChain
+from nodes.crossing import Op
+from nodes.driver import Driver
+from nodes.metrics import Counter
+from nodes.ndis.binding import Binding
+from nodes.port import Port
+from nodes.status import Status
+
+if TYPE_CHECKING:
+    from nodes.node import Node
+
+
+class NetEvent(Enum):
+    """What `net_pnp_event` tells a protocol about a binding."""
+
+    RESTART = "restart"
+    PAUSE = "pause"
+
+
+class Protocol(Driver):
+    """A protocol driver: sends on its bindings, receives from them.
+
+    Ownership: a chain sent belongs to the lower drivers until `send_net_buffer_lists_complete` gets it back
+    (N6-SEND-03, N6-SEND-21); a chain received belongs to this driver until it returns it (N6-RX-04).
+    `frame_types` limits what it receives where several protocols share an adapter; empty means everything.
+    """
+
+    kind = "protocol"
+    default_pool_size = 1024
+    frame_types: ClassVar[tuple[int, ...]] = ()
+
+    def __init__(self, node: Node, options: Any) -> None:
+        super().__init__(node, options)
+        self.bindings: list[Binding] = []
+        self._by_port: dict[int, Binding] = {}
+
+    def bind_adapter(self, binding: Binding) -> None:
+        """Learn of a binding, which starts paused (ProtocolBindAdapterEx)."""
+
+    def unbind_adapter(self, binding: Binding) -> None:
+        """Forget a binding (ProtocolUnbindAdapterEx)."""
+
+    def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
+        """Start or stop using a binding (ProtocolNetPnPEvent): after PAUSE no sends are allowed (N6-PNP-09).
+
+        Return SUCCESS, or PENDING and call `pause_complete` later.
+        """
+        return Status.SUCCESS
+
+    def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        """Take sent packets back, with their Status (ProtocolSendNetBufferListsComplete); by default free them."""
+        self.free(chain)
+
+    def receive_net_buffer_lists(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        """Take received packets (ProtocolReceiveNetBufferLists); by default return them at once."""
+        binding.return_net_buffer_lists(chain)
+
+    def start(self) -> None:
+        """Make a binding of every port and offer it to the driver."""
+        for port in self._node.ports:
+            binding = Binding(self._node, port, self.send_net_buffer_lists_complete)
+            self._by_port[port.index] = binding
+            self.bindings.append(binding)
+            self.bind_adapter(binding)
+
+    def restart_layer(self) -> None:
+        """Tell the driver that its bindings run."""
+        for binding in self.bindings:
+            self.net_pnp_event(binding, NetEvent.RESTART)
+
+    def pause_layer(self) -> Status:
+        """Tell the driver to stop sending; pending if any binding's answer is."""
+        answers = [self.net_pnp_event(binding, NetEvent.PAUSE) for binding in self.bindings]
+        wrong = [answer for answer in answers if answer is not Status.SUCCESS]
+        return wrong[0] if wrong else Status.SUCCESS
+
+    def stop(self) -> None:
+        """Take the bindings away."""
+        for binding in self.bindings:
+            self.unbind_adapter(binding)
+
+    def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
+        """Turn what arrived into a handler call; a paused binding returns receives at once (N6-RX-13)."""
+        binding = self._by_port[port.index]
+        if op is Op.COMPLETE:
+            self.send_net_buffer_lists_complete(binding, chain, flags)
+        elif op is Op.INDICATE and self._node.lifecycle.running:
+            self._node.board.counters[Counter.RECEIVED] += len(chain)
+            self._node.board.counters[Counter.RECEIVED_BYTES] += int(chain.length.sum())
+            self.receive_net_buffer_lists(binding, chain, flags)
+        elif op is Op.INDICATE:
+            self._node.board.counters[Counter.DROPPED] += len(chain)
+            binding.return_net_buffer_lists(chain)
+        else:
+            super().accept(port, op, chain, flags)

@@ -1,0 +1,62 @@
+"""Where packets go at a node with several neighbours above: completions by sender, receives by frame type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nodes.chain import NblChain
+from nodes.custody import NOBODY
+from nodes.port import Port
+
+if TYPE_CHECKING:
+    from nodes.node import Node
+
+ETHER_TYPE_OFFSET = 12
+
+
+def by_sender(node: Node, chain: NblChain) -> list[tuple[Port, NblChain]]:
+    """Split a chain by the port each packet came in by, order kept within each part.
+
+    Packets that came in by none, the node's own, are reported (N6-SEND-10) and left out.
+    """
+    came = node.custody.came.take(chain.slots)
+    if (came == came[0]).all() and came[0] != NOBODY:
+        return [(node.ports[int(came[0])], chain)]
+    if (came == NOBODY).any():
+        node.custody.complain_of(
+            chain.handles[came == NOBODY], "N6-SEND-10", "given back to nobody: it is this node's"
+        )
+        chain, came = chain[came != NOBODY], came[came != NOBODY]
+    order = np.argsort(came, kind="stable")
+    chain, came = chain[order], came[order]
+    cuts = [0, *(np.flatnonzero(np.diff(came)) + 1).tolist(), len(came)]
+    return [
+        (node.ports[int(came[start])], chain[start:stop])
+        for start, stop in zip(cuts, cuts[1:], strict=False)
+        if start < stop
+    ]
+
+
+def by_receiver(ports: Sequence[Port], chain: NblChain) -> list[tuple[Port | None, NblChain]]:
+    """Split received packets by the first binding that takes their frame type; None for those that no one takes.
+
+    A binding with no `frame_types` takes everything (N6-RX-10).
+    """
+    if len(ports) == 1 and not ports[0].spec.options.get("frame_types"):
+        return [(ports[0], chain)]
+    header = chain.header(ETHER_TYPE_OFFSET + 2).astype(np.uint16)
+    types = header[:, ETHER_TYPE_OFFSET] << 8 | header[:, ETHER_TYPE_OFFSET + 1]
+    left = np.ones(len(chain), dtype=bool)
+    parts: list[tuple[Port | None, NblChain]] = []
+    for port in ports:
+        wanted = port.spec.options.get("frame_types")
+        mask = left & np.isin(types, wanted) if wanted else left.copy()
+        left &= ~mask
+        if mask.any():
+            parts.append((port, chain[mask]))
+    if left.any():
+        parts.append((None, chain[left]))
+    return parts

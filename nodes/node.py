@@ -1,0 +1,258 @@
+"""A node: one driver, its ports, and the dispatcher that joins them.
+
+The loop is `idle(poll())`. `poll` reads a bounded batch from every port with something to read, runs due timers,
+then publishes whatever the driver handed over. The node does not know whether a process or a scheduler calls it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nodes.chain import NblChain
+from nodes.clock import Clock
+from nodes.crossing import CALL_MASK, FLAGS_SHIFT, NOTICE, OP_MASK, REPLY, STATUS_SHIFT, Op, call_bounds, runs
+from nodes.custody import Custody
+from nodes.driver import Driver
+from nodes.lifecycle import Lifecycle
+from nodes.metrics import Counter, HistogramRow, NodeState
+from nodes.port import Port
+from nodes.rng import Rng
+from nodes.spec import NodeSpec
+from nodes.timers import NEVER, Timers
+from nodes.verifier.violation import Violation, driver_location
+from shm.arena import Arena, Pool, Slots
+from shm.board import Board, Word
+from shm.doorbell import Notice
+from shm.fence import CURSORS_SHARED
+from shm.recorder import Recorder
+from shm.ring import Entries
+
+U64 = NDArray[np.uint64]
+BATCH = 512
+"""Entries read from one port in one poll, times the port's weight."""
+
+EventSink = Callable[[dict[str, Any]], None]
+
+
+class Node:
+    """The runtime around one driver.
+
+    `poll` and `command` are all that a host calls; `on_event` receives violations, failures and the end of a source.
+    """
+
+    def __init__(self, spec: NodeSpec, arena: Arena, board: Board, recorder: Recorder, clock: Clock) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.arena = arena
+        self.board = board
+        self.recorder = recorder
+        self.clock = clock
+        self.rng = Rng(spec.seed)
+        self.timers = Timers()
+        self.custody = Custody(arena, self.complain, clock.now)
+        self.pool = Pool(arena, spec.node, spec.pool_base, spec.pool_size)
+        self.ports: list[Port] = []
+        self.driver: Driver
+        self.lifecycle: Lifecycle
+        self.on_event: EventSink = lambda event: None
+        self.done = False
+        self._tails: U64 = np.zeros(0, np.uint64)
+        self._seen: U64 = np.zeros(0, np.uint64)
+        self._deferred: list[Callable[[], None]] = []
+        self._turn = 0
+
+    def assemble(self, driver: Driver, ports: Sequence[Port], tails: U64) -> None:
+        """Join the node with its driver and ports; `tails` are its inbound cursors (u64[ports], shared)."""
+        self.driver = driver
+        self.lifecycle = Lifecycle(self)
+        self.ports = list(ports)
+        self._tails = tails if CURSORS_SHARED else np.zeros(len(ports), np.uint64)
+        self._seen = np.zeros(len(ports), np.uint64)
+        for port in self.ports:
+            port.on_publish = self._stamp if driver.kind == "protocol" else None
+
+    def ready(self) -> bool:
+        """Return whether a poll would find entries or deferred calls."""
+        return bool(self._deferred) or bool((self._tails != self._seen).any())
+
+    def next_due(self) -> int:
+        """Return when the next timer is due, ns; NEVER if none is set."""
+        return self.timers.next_due()
+
+    def poll(self) -> int:
+        """Do one bounded round of work; return how many entries, timers and deferred calls were handled."""
+        work = self._read_ports()
+        if self.timers.next_due() != NEVER:
+            work += self.timers.run_due(self.clock.now())
+        if self._deferred:
+            calls, self._deferred = self._deferred, []
+            for call in calls:
+                call()
+            work += len(calls)
+        self.lifecycle.advance()
+        for port in self.ports:
+            if port.dirty:
+                port.flush(self.clock.now())
+        self.board.words[Word.PROGRESS] += 1
+        return work
+
+    def step(self) -> int:
+        """Poll, unless the driver has failed; an exception out of driver code is reported as the node's failure."""
+        if self.lifecycle.state is NodeState.FAILED:
+            return 0
+        try:
+            return self.poll()
+        except Exception as error:
+            self.fail(error)
+            return 0
+
+    def command(self, name: str, arguments: dict[str, Any], reply: Callable[[dict[str, Any]], None]) -> None:
+        """Carry out a command of the orchestrator; `reply` is called exactly once, now or when it has ended."""
+        try:
+            self.lifecycle.command(name, arguments, reply)
+        except Exception as error:
+            self.fail(error)
+            reply({"ok": False, "error": f"{type(error).__name__}: {error}"})
+
+    def heard(self, notice: Notice) -> None:
+        """Take a doorbell message: it brings the cursor on machines where cursors are not shared."""
+        if CURSORS_SHARED:
+            return
+        for index, port in enumerate(self.ports):
+            if port.spec.edge == notice.edge:
+                self._tails[index] = notice.first + notice.count
+
+    def defer(self, call: Callable[[], None]) -> None:
+        """Run `call` from the dispatcher, after the handler that runs now has returned."""
+        self._deferred.append(call)
+
+    def allocate(self, count: int, length: int | NDArray[np.uint32], backfill: int = 0) -> NblChain:
+        """Return a chain of fresh packets from the node's pool; shorter than asked when the pool is short."""
+        handles = self.pool.allocate(count, length, backfill=backfill)
+        chain = NblChain(handles, self.arena.current(handles), self.custody)
+        self.custody.receive(handles, chain.slots)
+        return chain
+
+    def free(self, chain: NblChain) -> None:
+        """Give packets back to the pool; one not held, or of another pool, is a violation (N6-NBL-11)."""
+        mask = self.custody.release(chain.handles, chain.slots, "N6-NBL-11", "freed")
+        handles = chain.handles if mask is None else chain.handles[mask]
+        own = (handles >> np.uint64(28) & np.uint64(0xFFF)) == self.spec.node
+        if not own.all():
+            self.custody.complain_of(handles[~own], "N6-NBL-11", "freed into a foreign pool")
+            handles = handles[own]
+        self.pool.free(handles)
+
+    def complain(self, rule: str, handle: int, message: str) -> None:
+        """Report a violation by this node's driver and count it."""
+        self.board.counters[Counter.VIOLATIONS] += 1
+        if rule in {"N6-SEND-10", "N6-RX-04"}:
+            self.board.counters[Counter.DUPLICATED] += 1
+        self.on_event(Violation(rule, self.name, handle, message, driver_location()).event())
+
+    def report_done(self) -> None:
+        """Tell the orchestrator once that this source has ended."""
+        if not self.done:
+            self.done = True
+            self.board.words[Word.DONE] = 1
+            self.on_event({"kind": "done"})
+
+    def pause_complete(self) -> None:
+        """End a pending pause."""
+        self.lifecycle.pause_complete()
+
+    def fail(self, error: BaseException) -> None:
+        """Report an exception out of driver code; the node takes no further part."""
+        text = "".join(traceback.format_exception(error))
+        self.lifecycle.failed()
+        self.on_event(
+            {"kind": "failed", "error": type(error).__name__, "message": str(error), "traceback": text}
+        )
+
+    def update_gauges(self) -> None:
+        """Write the gauges of the board: what the driver holds, what the pool has left."""
+        self.board.counters[Counter.HELD] = self.custody.count
+        self.board.counters[Counter.POOL_FREE] = self.pool.free_count
+
+    def _read_ports(self) -> int:
+        waiting = np.flatnonzero(self._tails != self._seen).tolist()
+        if not waiting:
+            return 0
+        self._turn += 1
+        start = self._turn % len(waiting)
+        work = 0
+        for index in waiting[start:] + waiting[:start]:
+            port = self.ports[index]
+            entries = port.consumer.peek(int(self._tails[index]), BATCH * port.spec.weight)
+            port.consumer.release(len(entries))
+            self._seen[index] = port.consumer.position
+            self._dispatch(port, entries)
+            work += len(entries)
+        return work
+
+    def _dispatch(self, port: Port, entries: Entries) -> None:
+        """Sort a batch into notices, replies and requests, each in its order."""
+        for start, stop in runs(entries.meta & OP_MASK):
+            handles, meta = entries.arguments[start:stop], entries.meta[start:stop]
+            code = int(meta[0] & OP_MASK)
+            try:
+                op = Op(code)
+            except ValueError:
+                self.board.counters[Counter.MALFORMED] += stop - start
+                continue
+            if op & NOTICE:
+                for argument in handles.tolist():
+                    self.driver.accept_notice(port, op, argument)
+            elif op & REPLY:
+                self._replies(port, op, handles, meta)
+            else:
+                self._requests(port, op, handles, meta)
+
+    def _replies(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
+        chain = port.accept_replies(handles, "N6-RX-04" if op is Op.RETURN else "N6-SEND-10")
+        if not len(chain):
+            return
+        if port.on_publish is not None and op is Op.COMPLETE:
+            self._count_completions(chain, meta)
+        self.driver.accept(port, op, chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
+
+    def _requests(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
+        before = len(handles)
+        chain = port.accept_requests(handles, self.clock.now())
+        if self.driver.bypasses(op) and len(chain) == before:
+            self.driver.pass_on(port, op, chain, meta)
+            return
+        if port.spec.coalesce or op is not Op.SEND:
+            bounds = runs(meta & CALL_MASK)
+        else:
+            bounds = call_bounds(meta)
+        if len(chain) != before:
+            bounds = [(0, len(chain))] if len(chain) else []
+        for start, stop in bounds:
+            flags = int(meta[start] & CALL_MASK) >> FLAGS_SHIFT
+            self.driver.accept(port, op, chain[start:stop], flags)
+
+    def _stamp(self, op: Op, slots: Slots, now: int) -> None:
+        """Note when the node's own packets leave, and how many."""
+        if op is Op.SEND:
+            self.arena.born[slots] = now
+            counters = self.board.counters
+            counters[Counter.SENT] += len(slots)
+            counters[Counter.SENT_BYTES] += int(self.arena.nb_length.take(slots).sum())
+
+    def _count_completions(self, chain: NblChain, meta: U64) -> None:
+        self.board.counters[Counter.COMPLETED] += len(chain)
+        self.board.histograms[HistogramRow.LATENCY].record(
+            self.clock.now() - self.arena.born.take(chain.slots)
+        )
+        statuses = meta >> np.uint64(STATUS_SHIFT)
+        if not statuses.any():
+            self.board.count_status(0, len(chain))
+            return
+        for status, count in zip(*np.unique(statuses, return_counts=True), strict=True):
+            self.board.count_status(int(status), int(count))

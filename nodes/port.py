@@ -1,0 +1,292 @@
+"""A node's end of an edge: what goes out through it, what comes in, and what is still owed.
+
+Both ends are alike. A *request* (send, indication, frame) takes packets out of this node's custody and notes them in
+`out`; exactly one *reply* (completion, return) brings each of them back. Requests are bounded by credits and rings
+are sized for all of them, so a reply always finds room. What a handler hands over is checked at once and published
+in one vector at the end of the poll, in the order of the calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nodes.chain import NblChain
+from nodes.crossing import END, REPLY, STATUS_SHIFT, Event, Op, call_meta, event_meta
+from nodes.custody import Custody
+from nodes.metrics import PortCounter
+from nodes.spec import EdgeSpec
+from shm.arena import Slots
+from shm.doorbell import Bell, Notice
+from shm.errors import HandleStale
+from shm.handle import SLOT_MASK
+from shm.recorder import Recorder
+from shm.ring import RingConsumer, RingProducer
+
+U64 = NDArray[np.uint64]
+STAGE_LIMIT = 1024
+OWNER_SHIFT = 52
+EDGE_SHIFT = 40
+STATE_SHIFT = 32
+TIME_SHIFT = 16
+_OWNER_SHIFT_U64 = np.uint64(OWNER_SHIFT)
+
+LEDGER_STATES = {Op.SEND: 2, Op.INDICATE: 3, Op.FRAME: 4, Op.COMPLETE: 5, Op.RETURN: 5, Op.FRAME_DONE: 5}
+"""What the state byte of the ledger word says after an operation; 0 is free, 1 is owned by its allocator."""
+
+HANDED_TWICE = {
+    Op.SEND: "N6-SEND-03",
+    Op.INDICATE: "N6-RX-02",
+    Op.COMPLETE: "N6-SEND-10",
+    Op.RETURN: "N6-RX-04",
+    Op.FRAME: "N6-SEND-14",
+    Op.FRAME_DONE: "N6-SEND-10",
+}
+"""The rule broken by handing over, under each operation, a packet that is not held."""
+
+Outgoing = Callable[[Op, Slots, int], None]
+"""Called with operation, slots and time of packets about to be published."""
+
+
+class Port:
+    """One end of one edge.
+
+    `out` is the in-flight table (the handle that is out, by slot), `outstanding` how many are; `on_publish` lets the
+    node stamp its own packets before they leave.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        node: int,
+        spec: EdgeSpec,
+        rings: tuple[RingProducer, RingConsumer],
+        custody: Custody,
+        recorder: Recorder,
+        counters: memoryview,
+        bell: Bell | None,
+        *,
+        every: bool = False,
+    ) -> None:
+        self.index = index
+        self.spec = spec
+        self.producer, self.consumer = rings
+        self.bell = bell
+        self.counters = counters
+        self.out = np.zeros(custody.arena.slots, dtype=np.uint64)
+        self.outstanding = 0
+        self.on_publish: Outgoing | None = None
+        self._node = node
+        self._custody = custody
+        self._recorder = recorder
+        self._every = every
+        self._published = self.producer.position
+        self._staged: list[NblChain] = []
+        self._staged_op = Op.SEND
+        self._staged_meta = 0
+        self._staged_count = 0
+        self._notices: list[tuple[int, int]] = []
+
+    def room(self) -> int:
+        """Return how many more requests may be out at once: the credits not in use."""
+        return self.spec.credits - self.outstanding
+
+    @property
+    def idle(self) -> bool:
+        """Return whether nothing is out, staged or waiting to be published."""
+        return not (self.outstanding or self._staged_count or self._notices)
+
+    def request(self, op: Op, chain: NblChain, flags: int = 0) -> NblChain:
+        """Hand a chain over as one call; return the part that was accepted.
+
+        Packets that this node does not hold are reported and left out. The caller has seen to it that `room` is
+        enough.
+        """
+        chain = self._take(op, chain)
+        if len(chain):
+            self.outstanding += len(chain)
+            self.counters[PortCounter.CALLS_OUT] += 1
+            self._stage(op, chain, call_meta(op, flags))
+        return chain
+
+    def forward(self, op: Op, chain: NblChain, meta: U64 | int) -> None:
+        """Hand over a whole batch of requests with the meta words it came with: calls and flags stay as made."""
+        chain = self._take(op, chain)
+        self.outstanding += len(chain)
+        self._write_staged()
+        self._write(op, chain, meta)
+
+    def reply(self, op: Op, chain: NblChain, flags: int = 0) -> NblChain:
+        """Give packets back to the neighbour they came from, with the Status in each NBL; return those accepted."""
+        chain = self._take(op, chain)
+        if not len(chain):
+            return chain
+        statuses = self._custody.arena.status.take(chain.slots)
+        meta = call_meta(op, flags)
+        if op is Op.COMPLETE and statuses.any():
+            self._write_staged()
+            self._write(op, chain, statuses.astype(np.uint64) << np.uint64(STATUS_SHIFT) | np.uint64(meta))
+        else:
+            self._stage(op, chain, meta)
+        return chain
+
+    def notice(self, op: Op, argument: int, flags: int = 0) -> None:
+        """Send a number; it keeps its place in the order of calls and waits for room if there is none."""
+        self._write_staged()
+        self._notices.append((argument, call_meta(op, flags) | END))
+        self._send_notices()
+
+    @property
+    def dirty(self) -> bool:
+        """Return whether something waits to be published."""
+        return bool(self._staged_count or self._notices or self._published != self.producer.position)
+
+    def flush(self, now: int) -> None:
+        """Publish everything staged with one store and ring the neighbour's bell if it is armed."""
+        self._write_staged(now)
+        self._send_notices()
+        first, count = self._published, self.producer.position - self._published
+        if not count:
+            return
+        self.producer.publish()
+        self._published = self.producer.position
+        if self.bell is None:
+            return
+        notice = Notice(self._staged_op, self.spec.edge, first, count)
+        if self._every:
+            self.bell.ring(notice)
+        else:
+            self.bell.ring_if_armed(notice)
+        self.counters[PortCounter.BELLS] = self.bell.rung_count
+
+    def accept_requests(self, handles: U64, times: int) -> NblChain:
+        """Take packets that the neighbour handed over into custody, after checking generation and owner word."""
+        chain = self._check_in(handles)
+        self._custody.receive(chain.handles, chain.slots)
+        self._custody.came[chain.slots] = self.index
+        self._custody.since[chain.slots] = times
+        self.counters[PortCounter.REQUESTS_IN] += len(chain)
+        return chain
+
+    def accept_replies(self, handles: U64, rule: str) -> NblChain:
+        """Take back packets that were out through this port.
+
+        One that was not out (completed twice, or never sent here) is reported as a violation of `rule` by the
+        neighbour and left out.
+        """
+        chain = self._check_in(handles)
+        good = self.out.take(chain.slots) == chain.handles
+        if not good.all():
+            for handle in chain.handles[~good].tolist():
+                self._custody.complain(
+                    rule,
+                    handle,
+                    f"{self.spec.peer_name} gave back packet {handle:#018x}, which it did not have",
+                )
+            chain = chain[good]
+        self.out[chain.slots] = 0
+        self.outstanding -= len(chain)
+        self._custody.receive(chain.handles, chain.slots)
+        self.counters[PortCounter.REPLIES_IN] += len(chain)
+        return chain
+
+    def _take(self, op: Op, chain: NblChain) -> NblChain:
+        mask = self._custody.release(chain.handles, chain.slots, HANDED_TWICE[op], _ACTS[op])
+        return chain if mask is None else chain[mask]
+
+    def _stage(self, op: Op, chain: NblChain, meta: int) -> None:
+        if meta != self._staged_meta:
+            self._write_staged()
+            self._staged_meta = meta
+            self._staged_op = op
+        self._staged.append(chain)
+        self._staged_count += len(chain)
+        if self._staged_count >= STAGE_LIMIT:
+            self._write_staged()
+
+    def _write_staged(self, now: int = 0) -> None:
+        if not self._staged:
+            return
+        chains, op, meta = self._staged, self._staged_op, self._staged_meta
+        self._staged = []
+        self._staged_count = 0
+        if len(chains) == 1:
+            chain = chains[0]
+            ends = [len(chain)]
+        else:
+            handles = np.concatenate([chain.handles for chain in chains])
+            ends = np.cumsum([len(chain) for chain in chains]).tolist()
+            chain = NblChain(handles, (handles & np.uint64(SLOT_MASK)).view(np.int64), self._custody)
+        if op & REPLY:
+            self._write(op, chain, meta, now)
+            return
+        metas = np.full(len(chain), meta, dtype=np.uint64)
+        metas[np.array(ends) - 1] |= np.uint64(END)
+        self._write(op, chain, metas, now)
+
+    def _write(self, op: Op, chain: NblChain, meta: U64 | int, now: int = 0) -> None:
+        """Fill ring, ledger, in-flight table and flight recorder for one vector of packets."""
+        now = now or self._custody.now()
+        handles, slots = chain.handles, chain.slots
+        if op & REPLY:
+            self.counters[PortCounter.REPLIES_OUT] += len(chain)
+        else:
+            self.out[slots] = handles
+            self.counters[PortCounter.REQUESTS_OUT] += len(chain)
+        if self.on_publish is not None:
+            self.on_publish(op, slots, now)
+        self._custody.arena.ledger[slots] = np.uint64(
+            self.spec.peer << OWNER_SHIFT
+            | self.spec.edge << EDGE_SHIFT
+            | LEDGER_STATES[op] << STATE_SHIFT
+            | (now >> TIME_SHIFT & 0xFFFFFFFF)
+        )
+        event = Event.GIVEN_BACK if op & REPLY else Event.HANDED_OVER
+        self._recorder.record(now, handles, event_meta(event, op, self.spec.edge))
+        self.producer.write(handles, meta, now)
+
+    def _check_in(self, handles: U64) -> NblChain:
+        arena = self._custody.arena
+        try:
+            slots = arena.current(handles)
+        except HandleStale:
+            handles = self._without_stale(handles)
+            slots = arena.current(handles)
+        owners = arena.ledger.take(slots) >> _OWNER_SHIFT_U64
+        if not (owners == self._node).all():
+            for handle in handles[owners != self._node].tolist():
+                self._custody.complain(
+                    "N6-SEND-03",
+                    handle,
+                    f"{self.spec.peer_name} handed over packet {handle:#018x} without owning it",
+                )
+            handles = handles[owners == self._node]
+            slots = slots[owners == self._node]
+        return NblChain(handles, slots, self._custody)
+
+    def _without_stale(self, handles: U64) -> U64:
+        arena = self._custody.arena
+        slots = (handles & np.uint64(SLOT_MASK)).view(np.int64)
+        inside = slots < arena.slots
+        good = inside.copy()
+        good[inside] = arena.handle[slots[inside]] == handles[inside]
+        self._custody.complain_of(handles[~good], "N6-SEND-03", f"handed over by {self.spec.peer_name}")
+        return handles[good]
+
+    def _send_notices(self) -> None:
+        while self._notices and self.producer.free() > 0:
+            argument, meta = self._notices.pop(0)
+            self.producer.write(np.array([argument], np.uint64), meta, self._custody.now())
+            self.counters[PortCounter.NOTICES] += 1
+
+
+_ACTS = {
+    Op.SEND: "sent",
+    Op.INDICATE: "indicated",
+    Op.FRAME: "transmitted",
+    Op.COMPLETE: "completed",
+    Op.RETURN: "returned",
+    Op.FRAME_DONE: "released",
+}

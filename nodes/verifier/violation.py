@@ -1,0 +1,48 @@
+"""One broken rule, with what is needed to find the line that broke it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+_OWN_ROOTS = ("nodes.", "shm.")
+_DRIVER_ROOTS = ("nodes.stock.",)
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule of the contract, the node that broke it, the packet and what happened.
+
+    `rule` is an id of the contract (``N6-SEND-10``), `handle` the packet's handle or 0, `where` the driver's
+    file and line.
+    """
+
+    rule: str
+    node: str
+    handle: int
+    message: str
+    where: str
+
+    def event(self) -> dict[str, Any]:
+        """Return the violation as the node's event for the orchestrator."""
+        return {
+            "kind": "violation",
+            "rule": self.rule,
+            "node": self.node,
+            "handle": self.handle,
+            "message": self.message,
+            "where": self.where,
+        }
+
+
+def driver_location() -> str:
+    """Return ``file:line`` of the innermost frame that is driver code, or an empty string outside of any."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith(_DRIVER_ROOTS) or not module.startswith(_OWN_ROOTS):
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
