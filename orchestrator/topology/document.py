@@ -28,7 +28,7 @@ from orchestrator.topology.problems import Path, Problem, TopologyError, path_te
 from orchestrator.topology.quoting import quoted
 
 MAX_DEPTH = 16
-MAX_VALUES = 200_000
+MAX_VALUES = 100_000
 MAX_ALIASES = 64
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -75,7 +75,8 @@ class Document:
                 place = part.place
             elif isinstance(step, str) and step in part.entries:
                 key_place, part = part.entries[step]
-                place = key_place if at_key else part.place
+                # An empty value has no place of its own: the parser marks where the next token begins.
+                place = key_place if at_key or part.value is None else part.place
             else:
                 break
         return place

@@ -93,6 +93,7 @@ def _check_bound(document: Document, bindings: list[PlacedBinding], nodes: Mappi
 def _check_cycles(document: Document, bindings: list[PlacedBinding]) -> None:
     """Name each cycle at the binding that closes it; at most ten of them in one reading."""
     edges = {(binding.upper, binding.lower): path for path, binding in bindings}
+    order = {pair: index for index, pair in enumerate(edges)}
     for _ in range(_MAX_CYCLES):
         sorter: TopologicalSorter[str] = TopologicalSorter()
         for upper, lower in edges:
@@ -101,21 +102,18 @@ def _check_cycles(document: Document, bindings: list[PlacedBinding]) -> None:
             sorter.prepare()
         except CycleError as error:
             cycle: list[str] = error.args[1]
-            pair = max(pairwise(cycle), key=lambda edge: _order(edges[edge]))
-            turn = cycle.index(pair[1])
-            names = [*cycle[turn:-1], *cycle[:turn], pair[1]]
+            closing = max(pairwise(cycle), key=order.__getitem__)
+            start = cycle.index(closing[1])
+            names = [*cycle[start:-1], *cycle[:start], closing[1]]
             hint = "a packet would go round for ever; remove one of these bindings"
-            document.add(edges.pop(pair), f"the bindings form a cycle: {' -> '.join(_shorten(names))}", hint)
+            document.add(edges.pop(closing), f"the bindings form a cycle: {_arrows(names)}", hint)
         else:
             return
 
 
-def _order(path: Path) -> int:
-    return next((part for part in path if isinstance(part, int)), 0)
-
-
-def _shorten(names: list[str]) -> list[str]:
-    return names if len(names) <= 12 else [*names[:6], f"... {len(names) - 12} more ...", *names[-6:]]
+def _arrows(names: list[str]) -> str:
+    shown = names if len(names) <= 12 else [*names[:6], f"... {len(names) - 12} more ...", *names[-6:]]
+    return " -> ".join(shown)
 
 
 def _read_chain(document: Document, text: str, path: Path) -> list[BindingModel]:

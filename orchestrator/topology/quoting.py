@@ -17,7 +17,8 @@ def quoted(value: object) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Name the closest of the known words as a hint; without a close one list them, without any return ""."""
     words = sorted(known)
-    close = get_close_matches(word[:_LONGEST], words, n=1)
+    by_lower = {name.lower(): name for name in words}
+    close = get_close_matches(word[:_LONGEST].lower(), by_lower, n=1)
     if close:
-        return f"did you mean {close[0]}?"
+        return f"did you mean {by_lower[close[0]]}?"
     return f"known: {', '.join(words[:20])}{', ...' if len(words) > 20 else ''}" if words else ""

@@ -146,15 +146,14 @@ def _read_thresholds(document: Document, section: list[Any]) -> list[Threshold]:
 def _read_text(path: Path) -> str:
     source = str(path)
     try:
-        # Non-blocking, so that a pipe nobody writes to is refused instead of waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb", closefd=True) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise _unreadable(source, "is a directory" if stat.S_ISDIR(mode) else "is not a regular file")
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _unreadable(source, "is not a regular file")
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise _unreadable(source, "does not exist") from None
+    except IsADirectoryError:
+        raise _unreadable(source, "is a directory") from None
     except (OSError, ValueError) as error:
         raise _unreadable(source, f"cannot be read: {error}") from None
     if len(data) > MAX_BYTES:
@@ -162,6 +161,11 @@ def _read_text(path: Path) -> str:
             source, "is larger than 1 MiB", "a topology is a description; keep data in files beside it"
         )
     return _decode(source, data)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to does not block, so it can be refused."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _decode(source: str, data: bytes) -> str:
