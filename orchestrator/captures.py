@@ -25,7 +25,7 @@ from orchestrator.capture_formats import (
 __all__ = ["Capture", "CaptureError", "CaptureInterface", "read_capture"]
 
 DEFAULT_LIMIT: Final = 64 << 20
-"""The greatest file read unless told otherwise: python-pcapng decodes about 40,000 packets in a second."""
+"""The greatest file read unless told otherwise: python-pcapng decodes about 30,000 packets in a second."""
 
 _FOREIGN = {
     b"\x1f\x8b": ("is compressed with gzip", "decompress it first (gunzip)"),
