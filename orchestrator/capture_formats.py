@@ -103,10 +103,12 @@ class Reading:
     interfaces: list[CaptureInterface] = field(default_factory=list)
 
     def damage(self, offset: int, cause: str, cure: str = COPY_AGAIN, *, packet: bool = True) -> CaptureError:
+        """Make the error for damage at a byte offset, in the next packet unless `packet` is false."""
         number = len(self.packets) + 1 if packet else None
         return CaptureError(self.path, cause, cure, packet=number, offset=offset)
 
     def cut_short(self, offset: int, needed: int) -> CaptureError:
+        """Make the error for a record at `offset` that needs more bytes than the file has left."""
         left = len(self.raw) - offset
         return self.damage(offset, f"the file is cut short: {needed} bytes are needed here, {left} are left")
 
