@@ -146,7 +146,11 @@ def _describe(name: str, reference: str) -> DriverInfo:
 
 
 def _drivers_below(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield name and reference of every driver class in a file, or in the public files of a directory."""
+    """Yield name and reference of every driver in a file, or in the public files of a directory.
+
+    A driver is a class of the file itself that has a `kind`; it is called by its `driver_name`, else by the
+    name of the class, ``SlowFilter`` as ``slow-filter``.
+    """
     path = path.resolve()
     if not path.exists():
         raise DriverNotFound(f"there is no driver file or directory {path}")
@@ -161,11 +165,9 @@ def _drivers_in(module: ModuleType, file: Path) -> Iterator[tuple[str, str]]:
     from nodes.driver import Driver  # only a user's own files need it; a plain listing does not
 
     for name, value in vars(module).items():
-        is_driver = (
-            isinstance(value, type) and issubclass(value, Driver) and value.__module__ == module.__name__
-        )
-        if is_driver and not name.startswith("_") and not inspect.isabstract(value):
-            yield getattr(value, "name", None) or _kebab(name), f"{file}:{name}"
+        is_own = isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
+        if is_own and issubclass(value, Driver) and value.kind and not inspect.isabstract(value):
+            yield getattr(value, "driver_name", None) or _kebab(name), f"{file}:{name}"
 
 
 def _kebab(name: str) -> str:
