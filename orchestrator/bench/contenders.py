@@ -1,0 +1,74 @@
+"""Everything that can be benchmarked, by the name of its row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from orchestrator.bench.harness import measure
+from orchestrator.bench.peers.base import Peer
+from orchestrator.bench.peers.fifo import FifoPeer
+from orchestrator.bench.peers.iceoryx import IceoryxPeer
+from orchestrator.bench.peers.memif import MemifContender
+from orchestrator.bench.peers.ndisim import NdisimContender
+from orchestrator.bench.peers.pipe import PipePeer
+from orchestrator.bench.peers.queue import QueuePeer
+from orchestrator.bench.peers.writing import WritingContender
+from orchestrator.bench.peers.zeromq import ZmqPeer
+from orchestrator.bench.result import Result
+from orchestrator.bench.work import Load
+
+
+class Contender(Protocol):
+    """Run loads and report checked figures."""
+
+    @property
+    def name(self) -> str:
+        """Name the rows."""
+
+    def missing(self) -> str | None:
+        """Say what to install, or None when it can run."""
+
+    def supports(self, load: Load) -> bool:
+        """Say whether there is such a run at all."""
+
+    def run(self, load: Load) -> Result:
+        """Run a load once; what goes wrong becomes the result's `fault`. No process outlives the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """Drive a Python peer with the common roles; `apart` sends a message per packet."""
+
+    name: str
+    peer: Peer
+    apart: bool = False
+
+    def missing(self) -> str | None:
+        """Ask the peer."""
+        return self.peer.missing()
+
+    def supports(self, load: Load) -> bool:
+        """Do every load."""
+        return True
+
+    def run(self, load: Load) -> Result:
+        """Measure in fresh processes."""
+        return measure(self.peer, self.name, replace(load, apart=self.apart))
+
+
+def contenders() -> dict[str, Contender]:
+    """List all, in the order of the table."""
+    listed: list[Contender] = [
+        NdisimContender(),
+        NdisimContender("ndisim-coalesce", coalesce=True),
+        Driven("queue", QueuePeer()),
+        Driven("pipe", PipePeer()),
+        Driven("zmq", ZmqPeer()),
+        Driven("faster-fifo", FifoPeer()),
+        Driven("iceoryx2", IceoryxPeer()),
+        Driven("iceoryx2-packet", IceoryxPeer(), apart=True),
+        MemifContender(),
+        WritingContender(),
+    ]
+    return {contender.name: contender for contender in listed}
