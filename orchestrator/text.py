@@ -1,4 +1,4 @@
-"""The report, and the tables of other commands, as text for people: 100 columns, nothing that needs a terminal."""
+"""The report and the tables of other commands as text: 100 columns wide, in need of no terminal."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ def _line(label: str, value: str | Text) -> Text:
 
 def _figures(report: Report) -> list[Text]:
     of, got = report.conservation, report.received
-    equation = f"accepted {of.accepted:,} = completed {of.completed:,} + in flight {of.in_flight:,} + lost {of.lost:,}"
+    equation = f"accepted {of.accepted:,} = completed {of.completed:,} + in flight {of.in_flight:,}"
+    equation += f" + lost {of.lost:,}"
     if of.duplicated:
         equation += f"   duplicated {of.duplicated:,}"
     lines = [

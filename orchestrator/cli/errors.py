@@ -1,0 +1,53 @@
+"""Turn what went wrong into one message with cause and cure, and an exit code that says whose fault it is."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+
+class Failure(click.ClickException):
+    """A run or command that failed: one message for the user, exit code 1."""
+
+    def show(self, file: Any = None) -> None:
+        """Write the message to stderr."""
+        click.echo(f"ndisim: {self.message}", err=True)
+
+
+class InvalidInput(Failure):
+    """Input that never became a run: exit code 2."""
+
+    exit_code = 2
+
+
+_KNOWN: tuple[tuple[str, str, type[Failure]], ...] = (
+    ("orchestrator.topology.problems", "TopologyError", InvalidInput),
+    ("orchestrator.topology.units", "UnitError", InvalidInput),
+    ("orchestrator.capture_formats", "CaptureError", InvalidInput),
+    ("orchestrator.drivers", "UnknownDriver", InvalidInput),
+    ("orchestrator.inspect", "NoSuchRun", InvalidInput),
+    ("nodes.loader", "DriverLoadError", InvalidInput),
+    ("orchestrator.plan", "PlanTooLarge", InvalidInput),
+    ("shm.errors", "SharedMemoryFull", InvalidInput),
+    ("shm.errors", "SharedMemoryError", Failure),
+    ("orchestrator.failures", "RunError", Failure),
+)
+"""Errors that carry a message for the user: home, name, what to show. The first that fits counts."""
+
+
+def explain(error: Exception) -> Failure:
+    """Return the failure to show for an error; an unforeseen one says how to see more of it."""
+    for module, name, failure in _KNOWN:
+        if _is_a(error, module, name):
+            return failure(str(error))
+    if isinstance(error, OSError) and error.filename is not None:
+        return Failure(f"{error.filename}: {error.strerror}")
+    return Failure(f"internal error: {type(error).__name__}: {error}; `ndisim --debug ...` shows where")
+
+
+def _is_a(error: Exception, module: str, name: str) -> bool:
+    """Tell whether an error is of a class; by name first, so that only classes that match are imported."""
+    named = any(base.__module__ == module and base.__name__ == name for base in type(error).__mro__)
+    return named and isinstance(error, getattr(import_module(module), name))

@@ -1,0 +1,276 @@
+"""The report says what a run amounted to, in a fixed form."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nodes.metrics import HistogramRow, NodeState
+from orchestrator.history import packet_history
+from orchestrator.report import Report, RunFacts, build_report, report_schema
+from orchestrator.report_model import EXIT_CODES, decide
+from orchestrator.text import duration, size, to_text
+from orchestrator.topology.threshold import parse_threshold
+from tests.orchestrator.synthetic import FakeRun
+
+FACTS = RunFacts(
+    id="0123abcd",
+    name="demo",
+    seed=7,
+    mode="processes",
+    duration_s=2.0,
+    ended="done",
+    drivers={"top": "traffic", "nic": "miniport"},
+    pids={"top": 11, "nic": 12},
+)
+VIOLATION = {
+    "rule": "N6-SEND-10",
+    "node": "nic",
+    "handle": 0x1000000001,
+    "message": "completed twice",
+    "where": "driver.py:7",
+}
+
+
+def healthy() -> FakeRun:
+    run = FakeRun()
+    run.send_and_complete(1000)
+    for name in ("top", "nic"):
+        run.state(name, NodeState.HALTED)
+    return run
+
+
+def report(run: FakeRun | None = None, **facts: Any) -> Report:
+    return build_report(replace(FACTS, **facts), (run or healthy()).observe())
+
+
+def test_a_healthy_run_passes_and_adds_up() -> None:
+    found = report()
+    assert (found.verdict, found.exit_code) == ("pass", 0)
+    assert found.conservation.model_dump() == {
+        "accepted": 1000,
+        "completed": 1000,
+        "in_flight": 0,
+        "lost": 0,
+        "duplicated": 0,
+    }
+    assert found.throughput_pps == 500.0
+    assert found.statuses == {"SUCCESS": 1000}
+
+
+def test_the_json_has_the_promised_keys_in_the_promised_order() -> None:
+    found = json.loads(report().to_json())
+    assert list(found)[:10] == [
+        "schema",
+        "run",
+        "verdict",
+        "conservation",
+        "throughput_pps",
+        "latency_us",
+        "statuses",
+        "nodes",
+        "violations",
+        "trace_sha256",
+    ]
+    assert found["schema"] == "ndisim.report/1"
+    assert list(found["run"]) == ["id", "name", "seed", "mode", "duration_s"]
+    assert list(found["conservation"]) == ["accepted", "completed", "in_flight", "lost", "duplicated"]
+    assert list(found["latency_us"]) == ["p50", "p90", "p99", "p99.9", "max", "count"]
+    assert list(found["nodes"]["nic"]) == ["driver", "kind", "pid", "state", "counters", "held_us"]
+    assert list(found["nodes"]["nic"]["held_us"]) == ["p50", "p99", "max"]
+
+
+def test_the_json_reads_back_as_the_same_report() -> None:
+    found = report(violations=[VIOLATION], thresholds=[parse_threshold("latency.p99 < 1ms")])
+    assert Report.model_validate_json(found.to_json()) == found
+
+
+def test_the_published_schema_names_every_key_that_is_written() -> None:
+    properties = report_schema()["properties"]
+    assert list(properties) == list(json.loads(report().to_json()))
+
+
+def test_latency_is_in_microseconds_within_the_error_of_a_bucket() -> None:
+    found = report()
+    assert found.latency_us.p50 == pytest.approx(10, rel=1 / 32)
+    assert found.nodes["nic"].held_us.p99 == pytest.approx(5, rel=1 / 32)
+    assert found.one_way_us.p50 is None
+
+
+def test_a_lost_packet_is_a_broken_contract() -> None:
+    run = healthy()
+    run.count("top", sent=1001)
+    found = report(run)
+    assert (found.conservation.lost, found.verdict, found.exit_code) == (1, "violations", 98)
+
+
+def test_a_violation_is_reported_with_rule_source_and_history() -> None:
+    found = build_report(
+        replace(FACTS, violations=[VIOLATION]),
+        healthy().observe(),
+        history_of=lambda handle: [f"saw {handle:x}"],
+    )
+    assert (found.verdict, found.violation_count) == ("violations", 1)
+    assert found.violations[0].model_dump() == {
+        "rule": "N6-SEND-10",
+        "node": "nic",
+        "handle": "0x0000001000000001",
+        "message": "completed twice",
+        "history": ["saw 1000000001"],
+        "source": "driver.py:7",
+    }
+
+
+def test_a_history_that_came_with_the_violation_is_kept() -> None:
+    given = {**VIOLATION, "history": ["sent", "completed"], "source": "own.py:3"}
+    (violation,) = report(violations=[given]).violations
+    assert (violation.history, violation.source) == (["sent", "completed"], "own.py:3")
+
+
+def test_violations_that_only_the_counters_know_count() -> None:
+    run = healthy()
+    run.count("nic", violations=3)
+    assert (report(run).violation_count, report(run).verdict) == (3, "violations")
+
+
+def test_a_threshold_that_is_not_met_fails_the_run_and_is_named() -> None:
+    found = report(thresholds=[parse_threshold("lost == 0"), parse_threshold("latency.p99 < 1us")])
+    assert (found.verdict, found.exit_code) == ("thresholds", 99)
+    assert [(of.condition, of.passed) for of in found.thresholds] == [
+        ("lost == 0", True),
+        ("latency.p99 < 1us", False),
+    ]
+
+
+def test_a_threshold_can_be_on_every_metric_that_a_topology_may_name() -> None:
+    from orchestrator.topology.threshold import COUNTS, LATENCIES, RATE
+
+    conditions = [f"{metric} >= 0" for metric in (*COUNTS, RATE)] + [f"{metric} > 0" for metric in LATENCIES]
+    assert all(
+        of.passed for of in report(thresholds=[parse_threshold(text) for text in conditions]).thresholds
+    )
+
+
+def test_a_run_that_broke_off_has_failed_whatever_else_holds() -> None:
+    found = report(error="node nic died", violations=[VIOLATION])
+    assert (found.verdict, found.exit_code, found.error) == ("failed", 1, "node nic died")
+
+
+def test_a_run_whose_load_generator_was_the_bottleneck_is_void() -> None:
+    found = report(void="top sent all it could", thresholds=[parse_threshold("throughput_pps > 1000000")])
+    assert (found.verdict, found.exit_code) == ("void", 97)
+
+
+def test_every_verdict_has_its_exit_code() -> None:
+    assert EXIT_CODES == {"pass": 0, "failed": 1, "void": 97, "violations": 98, "thresholds": 99}
+
+
+def test_a_violation_hides_a_void_result_and_a_threshold() -> None:
+    verdict = decide(error=None, violations=1, conserved=True, void=True, thresholds_passed=False)
+    assert verdict == "violations"
+
+
+def test_a_run_of_no_time_has_no_throughput() -> None:
+    assert report(duration_s=0.0).throughput_pps == 0.0
+
+
+def test_received_frames_are_added_over_all_receivers() -> None:
+    run = healthy()
+    run.count("top", received=5, received_bytes=500, corrupt=1)
+    run.count("nic", received=7, received_bytes=700, rx_missed=2)
+    run.record("top", HistogramRow.ONE_WAY, [1000] * 5)
+    found = report(run)
+    assert found.received.model_dump() == {
+        "frames": 12,
+        "bytes": 1200,
+        "corrupt": 1,
+        "out_of_order": 0,
+        "missed": 2,
+    }
+    assert found.one_way_us.count == 5
+
+
+def test_the_life_of_a_packet_is_told_from_all_recorders_in_order_of_time() -> None:
+    from nodes.crossing import Event, Op, event_meta
+
+    run = FakeRun()
+    (handle,) = run.allocate("top", 1)
+    argument = run.arena.handle[[handle & 0xFFFFFFF]]
+    run.boards["nic"].recorder().record(
+        5_000, argument, event_meta(Event.GIVEN_BACK, Op.COMPLETE, 1, 0xC0000001)
+    )
+    run.boards["top"].recorder().record(2_000, argument, event_meta(Event.HANDED_OVER, Op.SEND, 1))
+    assert packet_history(run.specs, run.boards, handle) == [
+        "+0.0us top handed over send on top -> nic",
+        "+3.0us nic given back complete on top -> nic with FAILURE",
+    ]
+    assert packet_history(run.specs, run.boards, 0) == []
+
+
+EXPECTED = """\
+FAIL: the contract was violated   demo, run 0123abcd, processes, seed 7, 2.00 s (done)
+
+conservation  accepted 1,000 = completed 1,000 + in flight 0 + lost 0
+throughput    500 packets/s
+latency       p50 10.1us  p90 10.1us  p99 10.1us  p99.9 10.1us  max 10.2us  of 1,000
+statuses      SUCCESS 1,000
+received      0 frames, 0 B; 0 corrupt, 0 out of order, 0 missed
+
+pass if       ok    lost == 0   (measured 0)
+              FAIL  latency.p50 < 5us   (measured 10.1us)
+
+node  driver    state    sent  completed  received  violations  held p50     p99     max
+top   traffic   Halted  1,000      1,000         0           0         -       -       -
+nic   miniport  Halted      0          0         0           0    5.06us  5.06us  5.12us
+
+edge        kind      down  completed  up  returned
+top -> nic  binding  1,000      1,000   0         0
+
+1 violation of the contract
+N6-SEND-10  nic: completed twice
+    at driver.py:7
+"""
+
+
+def test_the_text_is_as_committed() -> None:
+    found = report(
+        violations=[VIOLATION],
+        thresholds=[parse_threshold("lost == 0"), parse_threshold("latency.p50 < 5us")],
+    )
+    assert to_text(found) == EXPECTED
+
+
+def test_the_text_fits_into_100_columns_and_needs_only_ascii() -> None:
+    text = to_text(report(violations=[{**VIOLATION, "message": "a long story " * 20}] * 30, error="it " * 60))
+    assert max(map(len, text.splitlines())) <= 100
+    assert text.isascii()
+    assert "30 violations of the contract, the first 10 of them" in text
+
+
+def test_text_from_drivers_is_no_markup() -> None:
+    assert "[bold]x[/bold]" in to_text(report(violations=[{**VIOLATION, "message": "[bold]x[/bold]"}]))
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "text"),
+    [
+        (None, "-"),
+        (0.25, "250ns"),
+        (12.345, "12.3us"),
+        (1500.0, "1.5ms"),
+        (2_000_000.0, "2s"),
+        (999.9, "1,000us"),
+    ],
+)
+def test_durations_are_written_in_the_unit_that_suits_them(microseconds: float | None, text: str) -> None:
+    assert duration(microseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1500, "1.5 kB"), (12_345_678, "12.3 MB"), (10**16, "10,000 TB")]
+)
+def test_sizes_are_written_in_the_unit_that_suits_them(count: int, text: str) -> None:
+    assert size(count) == text
