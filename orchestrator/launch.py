@@ -1,0 +1,308 @@
+"""Launch a topology: `with launch(topology) as run:` owns its segments, sockets and processes."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from orchestrator.clean import clean
+from orchestrator.events import (
+    Action,
+    Arm,
+    Began,
+    Conclude,
+    End,
+    Event,
+    Fail,
+    Reason,
+    Running,
+    Send,
+    Signal,
+    SourcesDone,
+    StopWanted,
+    Timeout,
+    Violated,
+    Warn,
+)
+from orchestrator.failures import RunError
+from orchestrator.fleet import Fleet, ProcessFleet
+from orchestrator.inline import InlineFleet, Scheduler, SeededScheduler
+from orchestrator.memory import RunMemory, check_room
+from orchestrator.plan import Plan, compile_plan
+from orchestrator.processes import ForkServer
+from orchestrator.rundir import RunDirectory, run_details
+from orchestrator.script import Limits, Roster
+from orchestrator.signals import Signals
+from orchestrator.supervisor import Phase, Supervisor
+from shm.arena import Arena
+from shm.board import Board
+
+if TYPE_CHECKING:
+    from orchestrator.topology.model import Topology
+
+Mode = Literal["processes", "inline"]
+ViolationPolicy = Literal["stop", "report"]
+
+STALL_AFTER_S = 10.0
+KEPT_VIOLATIONS = 1000
+"""Violations beyond these are counted on the boards only."""
+_SECRET_BYTES = 32
+
+
+def launch(
+    topology: Topology,
+    *,
+    mode: Mode = "processes",
+    output: Path | None = None,
+    violation_policy: ViolationPolicy = "stop",
+    warm: ForkServer | None = None,
+    stall_after: float = STALL_AFTER_S,
+    limits: Limits | None = None,
+    scheduler: Scheduler | None = None,
+) -> Run:
+    """Return a run of `topology`, which begins when its block is entered.
+
+    `output` is where drivers put files, made if need be. `warm` is a fork server begun earlier (the run takes
+    it over), `stall_after` the seconds without progress that make a node a stalled one, `scheduler` decides
+    the interleaving in mode inline (default: drawn by the topology's seed).
+    """
+    supervise = (violation_policy, stall_after, limits)
+    return Run(topology, mode, output, supervise, warm, scheduler or SeededScheduler(topology.seed))
+
+
+class Run:
+    """A run of a topology: a context manager that starts it and, by whatever way it is left, ends all of it.
+
+    `violations` are as the nodes reported them, `error` is what ended the run early (a RunError) or None,
+    `warnings` tell what went wrong while it stopped, `reason` why it came to its end. `started` and `ended`
+    are ns on the run's clock (virtual in mode inline), 0 before. `arena`, `boards` and `pids` stay readable
+    after the end.
+    """
+
+    id: str
+    directory: Path
+    plan: Plan
+    arena: Arena
+    boards: dict[str, Board]
+
+    def __init__(
+        self,
+        topology: Topology,
+        mode: Mode,
+        output: Path | None,
+        supervise: tuple[ViolationPolicy, float, Limits | None],
+        server: ForkServer | None,
+        scheduler: Scheduler,
+    ) -> None:
+        self.topology = topology
+        self.name = topology.name
+        self.mode = mode
+        self.output = output
+        self.violations: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
+        self.error: RunError | None = None
+        self.reason: Reason | None = None
+        self.started = 0
+        self.ended = 0
+        self._policy, self._stall_after, self._limits = supervise
+        self._server = server
+        self._scheduler = scheduler
+        self._resources = ExitStack()
+        self._signals = Signals()
+        self._timers: dict[str, int] = {}
+        self._sources_done = False
+        self._conclusion: Reason | None = None
+        self._fleet: Fleet
+        self._supervisor: Supervisor
+
+    def __enter__(self) -> Self:
+        """Start the run; returns when every node is Running, or when the user interrupted the start.
+
+        Raises the named error of whatever failed, with nothing left behind.
+        """
+        try:
+            self._build()
+            self._start()
+        except BaseException:
+            self._resources.close()
+            raise
+        if self.error is not None:
+            error = self.error
+            self.stop()
+            raise error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the run in order, whatever is on its way out."""
+        self.stop()
+
+    @property
+    def pids(self) -> dict[int, int]:
+        """Return the process id of each node id, also of those that have ended."""
+        return self._fleet.pids
+
+    @property
+    def phase(self) -> Phase:
+        """Return where the run is between its start and its end."""
+        return self._supervisor.phase
+
+    @property
+    def trace_sha256(self) -> str | None:
+        """Return the hash of everything recorded so far, in mode inline; None with processes."""
+        return self._fleet.trace_sha256()
+
+    def now(self) -> int:
+        """Return the time in ns on the run's clock."""
+        return self._fleet.now()
+
+    def wait(
+        self,
+        seconds: float | None = None,
+        *,
+        until_done: bool = True,
+        on_tick: Callable[[Run], None] | None = None,
+        tick: float = 0.25,
+    ) -> Reason:
+        """Let the run go on for `seconds` (virtual in mode inline; None: without limit); return why this
+        ended.
+
+        It ends early when the sources are done (with `until_done`), a node fails, the user interrupts, or a
+        rule is broken under the policy ``stop``. `on_tick` is called every `tick` seconds of real time.
+        """
+        until = None if seconds is None else self.now() + round(seconds * 1e9)
+        next_tick = time.monotonic() + tick
+        with self._signals:
+            while (reason := self._reason(until, until_done)) is None:
+                self._turn(until, None if on_tick is None else next_tick)
+                if on_tick is not None and time.monotonic() >= next_tick:
+                    next_tick = time.monotonic() + tick
+                    on_tick(self)
+        self.reason = reason
+        return reason
+
+    def stop(self, *, drain: bool = True) -> None:
+        """End the run: pause, drain, terminate, kill, reap, unlink. Every step is bounded; twice is once.
+
+        Ctrl-C while it drains, or ``drain=False``, skips to the ending of the processes.
+        """
+        try:
+            if self.phase is not Phase.ENDED:
+                self._note_end()
+                with self._signals:
+                    self._apply(StopWanted(drain))
+                    self._turn_while(Phase.DRAINING, Phase.STOPPING)
+        finally:
+            self._resources.close()
+
+    def _build(self) -> None:
+        """Make everything that the run owns; the resources close in the opposite order."""
+        clean()
+        self._resources.callback(self._signals.close)
+        if self.mode == "processes":
+            self._server = self._server or ForkServer()
+            self._resources.callback(self._server.close)
+            self._server.preload({node.reference for node in self.topology.nodes.values()})
+        directory = RunDirectory.create()
+        self._resources.callback(directory.remove)
+        self.id, self.directory = directory.token, directory.path
+        if self.output is not None:
+            self.output.mkdir(parents=True, exist_ok=True)
+        self.plan = compile_plan(
+            self.topology,
+            token=directory.number,
+            token_text=directory.token,
+            directory=directory.path,
+            output=self.output,
+            secret=secrets.token_bytes(_SECRET_BYTES),
+        )
+        self._fleet = self._make_fleet(directory.number)
+        self._resources.callback(self._fleet.close)
+        roster = Roster(self.plan.names, self.plan.levels, self.plan.sources)
+        self._supervisor = Supervisor(roster, self._policy, self._limits)
+        self._fleet.start()
+        details = run_details(directory.token, self.name, self.mode, self.plan.nodes, self.pids)
+        directory.write(details, self.plan.nodes)
+
+    def _make_fleet(self, token: int) -> Fleet:
+        if self.mode == "inline" or self._server is None:
+            memory = RunMemory.local(self.plan)
+            self.arena, self.boards = memory.arena, memory.boards
+            return InlineFleet(self.plan, memory, self._scheduler, self._signals)
+        check_room(self.plan)
+        memory = RunMemory.create(self.plan, token)
+        self._resources.callback(memory.unlink)
+        self.arena, self.boards = memory.arena, memory.boards
+        stall_ns = round(self._stall_after * 1e9)
+        return ProcessFleet(self.plan, memory.boards, self._server, self._signals, stall_ns)
+
+    def _start(self) -> None:
+        with self._signals:
+            self._apply(Began())
+            self._turn_while(Phase.STARTING)
+
+    def _turn_while(self, *phases: Phase) -> None:
+        while self.phase in phases:
+            self._turn(None, None)
+
+    def _note_end(self) -> None:
+        if self.started and not self.ended:
+            self.ended = self.now()
+
+    def _turn(self, until: int | None, real_time: float | None) -> None:
+        """Act on the next events, waiting to `until` (ns on the run's clock) or `real_time` (s) at most."""
+        times = [*self._timers.values(), *([] if until is None else [until])]
+        if real_time is not None and self.mode == "processes":
+            times.append(round(real_time * 1e9))
+        for event in self._fleet.events(min(times, default=None)):
+            self._apply(event)
+        now = self._fleet.now()
+        for key in [key for key, due in self._timers.items() if due <= now]:
+            del self._timers[key]
+            self._apply(Timeout(key))
+
+    def _reason(self, until: int | None, until_done: bool) -> Reason | None:
+        """Return why waiting is over, None while it is not."""
+        if self.error is not None:
+            return Reason.FAILED
+        if self._conclusion is not None:
+            return self._conclusion
+        if until_done and self._sources_done:
+            return Reason.DONE
+        if until is not None and self.now() >= until:
+            return Reason.TIME
+        return None
+
+    def _apply(self, event: Event) -> None:
+        if isinstance(event, Violated) and len(self.violations) < KEPT_VIOLATIONS:
+            self.violations.append(event.details)
+        for action in self._supervisor.handle(event):
+            self._act(action)
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case Send(node, request, command, arguments):
+                self._fleet.send(node, request, command, arguments)
+            case Signal(node, number):
+                self._fleet.signal(node, number)
+            case Arm(key, after):
+                self._timers[key] = self.now() + after
+            case Running():
+                self.started = self.now()
+            case SourcesDone():
+                self._sources_done = True
+            case Conclude(reason):
+                self.reason = self._conclusion = reason
+            case Fail(error, message):
+                self.error = error(message)
+                self._note_end()
+            case Warn(message):
+                self.warnings.append(message)
+            case End():
+                self._timers.clear()

@@ -1,0 +1,101 @@
+"""The scripts that supervision follows: which step comes after which, and for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The nodes of a run: names by id, ids in levels from the bottom of the stack up, and the sources."""
+
+    names: Mapping[int, str]
+    levels: tuple[tuple[int, ...], ...]
+    sources: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long each kind of step may take, ns; `wave` is the pause between two looks at a settling run."""
+
+    start: int = 15_000 * _MS
+    pause: int = 5_000 * _MS
+    settle: int = 5_000 * _MS
+    end: int = 1_000 * _MS
+    wave: int = 1 * _MS
+
+
+@dataclass(frozen=True)
+class Step:
+    """Ask `nodes` for what `verb` says: a command of theirs, ``hello``, ``terminate`` or ``kill``."""
+
+    verb: str
+    nodes: tuple[int, ...]
+    limit: int
+
+
+def start_script(roster: Roster, limits: Limits) -> list[Step]:
+    """Bring the stack up from its bottom, so that nobody sends to a layer that is not there."""
+    return [
+        Step("hello", tuple(roster.names), limits.start),
+        *(Step("initialize", level, limits.start) for level in roster.levels),
+        *(Step("restart", level, limits.start) for level in roster.levels),
+    ]
+
+
+def drain_script(roster: Roster, limits: Limits) -> list[Step]:
+    """Stop what makes traffic, let everything on its way arrive, then bring the stack down from its top."""
+    downwards = roster.levels[::-1]
+    others = [tuple(node for node in level if node not in roster.sources) for level in downwards]
+    return [
+        Step("pause", tuple(sorted(roster.sources)), limits.pause),
+        Step("settle", tuple(roster.names), limits.settle),
+        *(Step("pause", level, limits.pause) for level in others),
+        *(Step("halt", level, limits.pause) for level in downwards),
+    ]
+
+
+def stop_script(roster: Roster, limits: Limits) -> list[Step]:
+    """End every process: by its own exit, else by SIGTERM, else by SIGKILL."""
+    return [Step(verb, tuple(roster.names), limits.end) for verb in ("exit", "terminate", "kill")]
+
+
+@dataclass
+class Settling:
+    """Find out whether anything is still on its way: Mattern's four counters.
+
+    A wave asks every node what it published and consumed. One wave may miss an entry that moved behind its
+    back; two waves in a row, both quiet and with the same totals, cannot.
+    """
+
+    wave: int = 0
+    _answers: dict[int, tuple[bool, int, int]] = field(default_factory=dict)
+    _before: tuple[int, int] | None = None
+
+    def begin(self) -> None:
+        """Begin the next wave."""
+        self.wave += 1
+        self._answers.clear()
+
+    def note(self, node: int, answer: Any) -> int:
+        """Take a node's answer, one that makes no sense as *not quiet*; return how many the wave has now."""
+        match answer:
+            case {"quiet": bool(quiet), "sent": int(sent), "received": int(received)}:
+                self._answers[node] = (quiet, sent, received)
+            case _:
+                self._answers[node] = (False, 0, 0)
+        return len(self._answers)
+
+    def judge(self) -> str:
+        """Say what a complete wave showed: ``settled``, ``quiet`` (look once more at once) or ``busy``."""
+        all_quiet, all_sent, all_received = zip(*self._answers.values(), strict=True)
+        sent, received = sum(all_sent), sum(all_received)
+        quiet = sent == received and all(all_quiet)
+        before, self._before = self._before, (sent, received) if quiet else None
+        if not quiet:
+            return "busy"
+        return "settled" if before == (sent, received) else "quiet"
