@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from nodes.custody import Custody
 from shm.arena import CELL_LENGTH, Slots
 from shm.handle import slots_of
+from shm.vectors import none_set
 
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
+_CELL_MASK = np.uint64(CELL_LENGTH - 1)
 
 
 class NblChain:
@@ -127,48 +129,31 @@ class NblChain:
         """Return a copy of the first `length` bytes of each packet's data, shape (n, length).
 
         Meant for headers: the bytes must lie in the first MDL, as NdisGetDataBuffer demands (N6-NBL-13); bytes past
-        a shorter packet's end are whatever the cell holds. Raises ValueError when a cell cannot hold that many.
+        a shorter packet's end are whatever the cell holds. Raises ValueError when they would leave the cell.
         """
-        self._custody.check(self.handles, self.slots)
-        arena = self._custody.arena
-        start = arena.nb_offset.take(self.slots).astype(np.int64)
-        cell = self.slots
-        if arena.nb_mdl.take(self.slots).any() or arena.mdl_cell.take(self.slots).any():
-            cell, start = self._moved_start(start)
-        if not start.any():
-            header: NDArray[np.uint8] = arena.cells[cell, :length]
-            return header
-        if int(start.max()) + length > CELL_LENGTH:
-            raise ValueError(f"{length} bytes from offset {int(start.max())} do not lie in one cell")
-        moved: NDArray[np.uint8] = arena.cells[cell[:, None], start[:, None] + np.arange(length)]
-        return moved
+        start = self._data_start(length)
+        rows: NDArray[np.uint8] = self._custody.arena.bytes_of(length)[start].view(np.uint8)
+        return rows.reshape(len(start), length)
 
     def write(self, payload: NDArray[np.uint8]) -> None:
-        """Write `payload`, shape (n, length) or (length,), at the data start of each packet, in its own cell.
+        """Write `payload`, shape (n, length) or (length,), at the data start of each packet.
 
-        Raises ValueError when a packet's data is shorter than `length`, or its data lies in another packet's cell.
+        Raises ValueError when a packet's data is shorter than `length`, or would leave its cell.
         """
-        self._custody.check(self.handles, self.slots)
-        arena = self._custody.arena
         length = payload.shape[-1]
-        if arena.nb_length.take(self.slots).min(initial=CELL_LENGTH) < length:
-            raise ValueError(f"{length} bytes do not fit the shortest packet of the chain")
-        if arena.mdl_cell.take(self.slots).any() or arena.nb_mdl.take(self.slots).any():
-            raise ValueError("the chain has packets whose data starts in another cell; write them one by one")
-        start = arena.nb_offset.take(self.slots)
-        first = int(start[0])
-        if (start == first).all():
-            arena.cells[self.slots, first : first + length] = payload
-        else:
-            columns = start[:, None].astype(np.int64) + np.arange(length)
-            arena.cells[self.slots[:, None], columns] = payload
-
-    def _moved_start(self, start: NDArray[np.int64]) -> tuple[Slots, NDArray[np.int64]]:
+        start = self._data_start(length)
         arena = self._custody.arena
-        mdl = arena.nb_mdl.take(self.slots).astype(np.int64) - 1
-        mdl = np.where(mdl < 0, self.slots, mdl)
-        cell = arena.mdl_cell.take(mdl).astype(np.int64) - 1
-        return np.where(cell < 0, mdl, cell), start + arena.mdl_offset.take(mdl)
+        if not none_set(arena.nb_length[self.slots] < length):
+            raise ValueError(f"{length} bytes do not fit the shortest packet of the chain")
+        arena.bytes_of(length)[start] = np.ascontiguousarray(payload).view(f"V{length}")[..., 0]
+
+    def _data_start(self, length: int) -> U64:
+        """Return where each packet's data starts, as byte positions, when `length` bytes from there are in one cell."""
+        self._custody.check(self.handles, self.slots)
+        start = self._custody.arena.nb_data[self.slots]
+        if length < 1 or length > CELL_LENGTH or not none_set((start & _CELL_MASK) > CELL_LENGTH - length):
+            raise ValueError(f"{length} bytes do not lie in one cell for every packet of the chain")
+        return start
 
     def _unique(self, handles: U64) -> NblChain:
         if len(np.unique(handles)) != len(handles):
@@ -177,7 +162,7 @@ class NblChain:
 
     def _read(self, table: NDArray[Any]) -> NDArray[Any]:
         self._custody.check(self.handles, self.slots)
-        return table.take(self.slots)
+        return table[self.slots]
 
     def _write(self, table: NDArray[Any], value: int | NDArray[Any]) -> None:
         self._custody.check(self.handles, self.slots)

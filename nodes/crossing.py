@@ -16,6 +16,8 @@ from enum import IntEnum, IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
+from shm.vectors import none_set
+
 REPLY = 0x80
 NOTICE = 0x40
 END = 1 << 31
@@ -103,7 +105,7 @@ def call_bounds(meta: NDArray[np.uint64]) -> list[tuple[int, int]]:
 
 def runs(keys: NDArray[np.uint64]) -> list[tuple[int, int]]:
     """Return start and stop of each stretch of equal neighbouring keys."""
-    if (keys == keys[0]).all():
+    if none_set(keys != keys[0]):
         return [(0, len(keys))]
     cuts = (np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist()
     return list(zip([0, *cuts], [*cuts, len(keys)], strict=True))

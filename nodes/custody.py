@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shm.arena import Arena, Slots
 from shm.handle import unpack
-from shm.layout import words_of
+from shm.vectors import same
 
 U64 = NDArray[np.uint64]
 NOBODY = 0xFFFF
@@ -38,7 +38,6 @@ class Custody:
         self.came = np.full(arena.slots, NOBODY, dtype=np.uint16)
         self.since = np.zeros(arena.slots, dtype=np.uint64)
         self.count = 0
-        self._words = words_of(self.held)
 
     def receive(self, handles: U64, slots: Slots) -> None:
         """Note that these packets are in the driver's hands now."""
@@ -47,9 +46,7 @@ class Custody:
 
     def holds(self, handles: U64, slots: Slots) -> bool:
         """Return whether every one of these packets is held."""
-        if len(handles) == 1:
-            return bool(self._words[int(slots[0])] == int(handles[0]))
-        return bool((self.held.take(slots) == handles).all())
+        return same(self.held[slots], handles)
 
     def release(self, handles: U64, slots: Slots, rule: str, act: str) -> NDArray[np.bool_] | None:
         """Let these packets go; return None if all were held, else a mask of those that were.
@@ -57,13 +54,10 @@ class Custody:
         Each packet that was not held is reported as a violation of `rule`; `act` says what was tried.
         """
         if self.holds(handles, slots):
-            if len(handles) == 1:
-                self._words[int(slots[0])] = 0
-            else:
-                self.held[slots] = 0
+            self.held[slots] = 0
             self.count -= len(handles)
             return None
-        good: NDArray[np.bool_] = self.held.take(slots) == handles
+        good: NDArray[np.bool_] = self.held[slots] == handles
         self.held[slots[good]] = 0
         self.count -= int(np.count_nonzero(good))
         self.complain_of(handles[~good], rule, act)
@@ -72,7 +66,7 @@ class Custody:
     def check(self, handles: U64, slots: Slots) -> None:
         """Report any access to packets that are not held (N6-SEND-03, N6-SEND-14, N6-RX-02)."""
         if not self.holds(handles, slots):
-            bad = handles[self.held.take(slots) != handles]
+            bad = handles[self.held[slots] != handles]
             self.complain_of(bad, "N6-SEND-03", "touched")
 
     def complain_of(self, handles: U64, rule: str, act: str) -> None:

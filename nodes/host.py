@@ -14,6 +14,7 @@ import zmq
 
 from nodes.build import attach_segments, build_node, listen
 from nodes.clock import MonotonicClock
+from nodes.lifecycle import Reply
 from nodes.metrics import Counter
 from nodes.node import Node
 from nodes.spec import NodeSpec
@@ -48,16 +49,14 @@ class Control:
     def receive(self, node: Node) -> None:
         """Carry out every waiting command; what makes no sense is counted and dropped."""
         while int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-            message = msgpack.unpackb(self.socket.recv(zmq.DONTWAIT), max_buffer_size=MAX_MESSAGE)
+            message = msgpack.unpackb(self.socket.recv(zmq.DONTWAIT))
             if not isinstance(message, dict) or message.get("kind") != "command":
                 node.board.counters[Counter.MALFORMED] += 1
                 continue
-            number = message["id"]
-            node.command(
-                message["name"],
-                message.get("arguments", {}),
-                lambda answer, number=number: self.send({"kind": "reply", "id": number, **answer}),
-            )
+            node.command(message["name"], message.get("arguments", {}), self._replier(message["id"]))
+
+    def _replier(self, number: int) -> Reply:
+        return lambda answer: self.send({"kind": "reply", "id": number, **answer})
 
 
 def main(spec: NodeSpec) -> None:

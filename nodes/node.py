@@ -243,13 +243,11 @@ class Node:
             self.arena.born[slots] = now
             counters = self.board.counters
             counters[Counter.SENT] += len(slots)
-            counters[Counter.SENT_BYTES] += int(self.arena.nb_length.take(slots).sum())
+            counters[Counter.SENT_BYTES] += int(self.arena.nb_length[slots].sum())
 
     def _count_completions(self, chain: NblChain, meta: U64) -> None:
         self.board.counters[Counter.COMPLETED] += len(chain)
-        self.board.histograms[HistogramRow.LATENCY].record(
-            self.clock.now() - self.arena.born.take(chain.slots)
-        )
+        self.board.histograms[HistogramRow.LATENCY].record(self.clock.now() - self.arena.born[chain.slots])
         statuses = meta >> np.uint64(STATUS_SHIFT)
         if not statuses.any():
             self.board.count_status(0, len(chain))

@@ -24,14 +24,17 @@ from shm.errors import HandleStale
 from shm.handle import SLOT_MASK
 from shm.recorder import Recorder
 from shm.ring import RingConsumer, RingProducer
+from shm.vectors import none_set, same
 
 U64 = NDArray[np.uint64]
+U32 = NDArray[np.uint32]
 STAGE_LIMIT = 1024
 OWNER_SHIFT = 52
 EDGE_SHIFT = 40
 STATE_SHIFT = 32
 TIME_SHIFT = 16
 _OWNER_SHIFT_U64 = np.uint64(OWNER_SHIFT)
+_STATUS_SHIFT_U64 = np.uint64(STATUS_SHIFT)
 
 LEDGER_STATES = {Op.SEND: 2, Op.INDICATE: 3, Op.FRAME: 4, Op.COMPLETE: 5, Op.RETURN: 5, Op.FRAME_DONE: 5}
 """What the state byte of the ledger word says after an operation; 0 is free, 1 is owned by its allocator."""
@@ -118,19 +121,22 @@ class Port:
         self._write_staged()
         self._write(op, chain, meta)
 
-    def reply(self, op: Op, chain: NblChain, flags: int = 0) -> NblChain:
-        """Give packets back to the neighbour they came from, with the Status in each NBL; return those accepted."""
-        chain = self._take(op, chain)
-        if not len(chain):
-            return chain
-        statuses = self._custody.arena.status.take(chain.slots)
-        meta = call_meta(op, flags)
-        if op is Op.COMPLETE and statuses.any():
+    def reply(self, op: Op, chain: NblChain, flags: int = 0, statuses: U32 | None = None) -> None:
+        """Give packets back to the neighbour they came from.
+
+        `statuses` (u32[n]) is what each NBL's Status says, None if all succeeded or the operation has none.
+        """
+        mask = self._release(op, chain)
+        if mask is not None:
+            chain = chain[mask]
+            statuses = None if statuses is None else statuses[mask]
+        if statuses is None:
+            self._stage(op, chain, call_meta(op, flags))
+        elif len(chain):
             self._write_staged()
-            self._write(op, chain, statuses.astype(np.uint64) << np.uint64(STATUS_SHIFT) | np.uint64(meta))
-        else:
-            self._stage(op, chain, meta)
-        return chain
+            self._write(
+                op, chain, statuses.astype(np.uint64) << _STATUS_SHIFT_U64 | np.uint64(call_meta(op, flags))
+            )
 
     def notice(self, op: Op, argument: int, flags: int = 0) -> None:
         """Send a number; it keeps its place in the order of calls and waits for room if there is none."""
@@ -177,8 +183,8 @@ class Port:
         neighbour and left out.
         """
         chain = self._check_in(handles)
-        good = self.out.take(chain.slots) == chain.handles
-        if not good.all():
+        if not same(self.out[chain.slots], chain.handles):
+            good = self.out[chain.slots] == chain.handles
             for handle in chain.handles[~good].tolist():
                 self._custody.complain(
                     rule,
@@ -192,8 +198,11 @@ class Port:
         self.counters[PortCounter.REPLIES_IN] += len(chain)
         return chain
 
+    def _release(self, op: Op, chain: NblChain) -> NDArray[np.bool_] | None:
+        return self._custody.release(chain.handles, chain.slots, HANDED_TWICE[op], _ACTS[op])
+
     def _take(self, op: Op, chain: NblChain) -> NblChain:
-        mask = self._custody.release(chain.handles, chain.slots, HANDED_TWICE[op], _ACTS[op])
+        mask = self._release(op, chain)
         return chain if mask is None else chain[mask]
 
     def _stage(self, op: Op, chain: NblChain, meta: int) -> None:
@@ -254,8 +263,8 @@ class Port:
         except HandleStale:
             handles = self._without_stale(handles)
             slots = arena.current(handles)
-        owners = arena.ledger.take(slots) >> _OWNER_SHIFT_U64
-        if not (owners == self._node).all():
+        owners = arena.ledger[slots] >> _OWNER_SHIFT_U64
+        if not none_set(owners != self._node):
             for handle in handles[owners != self._node].tolist():
                 self._custody.complain(
                     "N6-SEND-03",

@@ -3,17 +3,18 @@
 Slot i is NBL i, its first NB i, its first MDL i and payload cell i, so the common packet needs no link:
 
     NBL  | handle  ledger  status  flags  source  cancel  packet_id  born  parent  children |
-    NB   | nb_next  nb_mdl  nb_offset  nb_length |
+    NB   | nb_next  nb_mdl  nb_data  nb_offset  nb_length |
     MDL  | mdl_next  mdl_cell  mdl_offset  mdl_length |
     cell | payload bytes ... |
 
 Links (`nb_next`, `nb_mdl`, `mdl_next`, `mdl_cell`) hold slot + 1; 0 means none, or for `nb_mdl` and `mdl_cell`
-the slot itself. One arena for all pools lets a chain that mixes pools be read by one vector operation.
+the slot itself. `nb_data` is where an NB's data starts, as a byte position in all cells: whoever moves the start
+(retreat, advance, clone) keeps it in step with the links, and readers need one gather. One arena for all pools lets a chain that mixes pools be read by one vector operation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,14 @@ from numpy.typing import NDArray
 from shm.errors import HandleStale
 from shm.handle import GENERATION_STEP, pack, slots_of
 from shm.layout import Layout
+from shm.vectors import none_set, same
 
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 Slots = NDArray[np.int64]
 
 CELL_LENGTH = 2048
+_KEPT_VIEWS = 1024
 _TABLES = {
     "handle": "u8",
     "ledger": "u8",
@@ -36,6 +39,7 @@ _TABLES = {
     "packet_id": "u8",
     "born": "u8",
     "parent": "u8",
+    "nb_data": "u8",
     "status": "u4",
     "flags": "u4",
     "children": "u4",
@@ -64,6 +68,7 @@ class Arena:
     packet_id: U64
     born: U64
     parent: U64
+    nb_data: U64
     status: U32
     flags: U32
     children: U32
@@ -76,6 +81,7 @@ class Arena:
     mdl_offset: U32
     mdl_length: U32
     cells: NDArray[np.uint8]
+    _views: dict[int, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     @property
     def slots(self) -> int:
@@ -97,6 +103,20 @@ class Arena:
         tables: dict[str, Any] = cls.layout(slots).map(buffer)
         return cls(**tables)
 
+    def bytes_of(self, length: int) -> NDArray[Any]:
+        """Return all cells as overlapping items of `length` bytes, item i starting at byte i (dtype V`length`).
+
+        Reading or storing items by byte position copies each by one memcpy.
+        """
+        view = self._views.get(length)
+        if view is None:
+            cells = self.cells.reshape(-1).data
+            view = np.ndarray((len(cells) - length + 1,), f"V{length}", cells, 0, (1,))
+            if len(self._views) >= _KEPT_VIEWS:
+                self._views.clear()
+            self._views[length] = view
+        return view
+
     def current(self, handles: U64) -> Slots:
         """Return the slots of handles that are all alive.
 
@@ -104,14 +124,13 @@ class Arena:
         """
         slots = slots_of(handles)
         try:
-            found = self.handle.take(slots)
+            found = self.handle[slots]
         except IndexError as error:
             raise HandleStale(
                 f"a handle names slot {int(slots.max())}, the arena has {self.slots}"
             ) from error
-        same = found == handles
-        if not same.all():
-            bad = int(np.argmin(same))
+        if not same(found, handles):
+            bad = int(np.argmin(found == handles))
             raise HandleStale(
                 f"handle {int(handles[bad]):#018x} is stale: its slot now holds {int(found[bad]):#018x}"
             )
@@ -167,7 +186,7 @@ class Pool:
         """
         slots = self._arena.current(handles)
         links = self._arena.nb_next[slots] | self._arena.mdl_next[slots]
-        if links.any():
+        if not none_set(links):
             slots = np.concatenate([slots, self._linked(slots[links != 0])])
         self._arena.handle[slots] = 0
         self._arena.ledger[slots] = 0
@@ -214,6 +233,7 @@ class Pool:
         arena = self._arena
         for link in (arena.nb_next, arena.nb_mdl, arena.mdl_next, arena.mdl_cell, arena.mdl_offset):
             link[slots] = 0
+        arena.nb_data[slots] = slots * CELL_LENGTH + backfill
         arena.nb_offset[slots] = backfill
         arena.nb_length[slots] = length
         arena.mdl_length[slots] = length + np.uint32(backfill)

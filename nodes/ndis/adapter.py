@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from nodes.chain import NblChain
 from nodes.crossing import Op, ReceiveFlags, SendCompleteFlags
 from nodes.metrics import Counter
-from nodes.ndis.routing import by_receiver, by_sender
+from nodes.ndis.routing import by_receiver, complete_upwards
 from nodes.port import Port
 from nodes.status import SEND_STATUSES, status_name
+from shm.vectors import none_set
 
 if TYPE_CHECKING:
     from nodes.node import Node
@@ -57,9 +58,10 @@ class Adapter:
         Exactly once each (N6-SEND-10), any order and grouping (N6-SEND-07), a status of the closed set
         (N6-SEND-11); the packets are off limits afterwards (N6-SEND-14).
         """
-        self._check_statuses(chain)
-        for port, part in by_sender(self._node, chain):
-            port.reply(Op.COMPLETE, part, flags)
+        statuses = self._node.arena.status[chain.slots]
+        if not none_set(statuses):
+            self._check_statuses(chain, statuses)
+        complete_upwards(self._node, self._ports, chain, statuses, flags)
 
     def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = ReceiveFlags.NONE) -> None:
         """Lend received packets to the bindings above (NdisMIndicateReceiveNetBufferLists, N6-RX-02).
@@ -86,10 +88,7 @@ class Adapter:
         self._node.board.counters[Counter.DROPPED] += len(chain)
         self._node.defer(lambda: self._returned(self, chain, 0))
 
-    def _check_statuses(self, chain: NblChain) -> None:
-        statuses = self._node.arena.status.take(chain.slots)
-        if not statuses.any():
-            return
+    def _check_statuses(self, chain: NblChain, statuses: NDArray[np.uint32]) -> None:
         for status in np.unique(statuses).tolist():
             if status not in SEND_STATUSES:
                 first = int(chain.handles[int(np.argmax(statuses == status))])

@@ -8,8 +8,8 @@ from nodes.chain import NblChain
 from nodes.crossing import CALL_MASK, END, FLAGS_SHIFT, Op
 from nodes.driver import Driver
 from nodes.metrics import Counter
-from nodes.ndis.routing import by_receiver, by_sender
-from nodes.port import Port, U64
+from nodes.ndis.routing import by_receiver, complete_upwards
+from nodes.port import U64, Port
 from nodes.status import Status
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ class FilterModule:
 
     def send_net_buffer_lists_complete(self, chain: NblChain, flags: int = 0) -> None:
         """Complete sends towards the driver above (NdisFSendNetBufferListsComplete)."""
-        for port, part in by_sender(self._node, chain):
-            port.reply(Op.COMPLETE, part, flags)
+        complete_upwards(self._node, self._above, chain, self._node.arena.status[chain.slots], flags)
 
     def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
         """Pass receives on upwards (NdisFIndicateReceiveNetBufferLists); what no one takes goes straight back."""

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nodes.chain import NblChain
+from nodes.crossing import Op
 from nodes.custody import NOBODY
 from nodes.port import Port
+from shm.vectors import none_set
 
 if TYPE_CHECKING:
     from nodes.node import Node
@@ -17,14 +20,24 @@ if TYPE_CHECKING:
 ETHER_TYPE_OFFSET = 12
 
 
-def by_sender(node: Node, chain: NblChain) -> list[tuple[Port, NblChain]]:
-    """Split a chain by the port each packet came in by, order kept within each part.
+def complete_upwards(
+    node: Node, ports: Sequence[Port], chain: NblChain, statuses: NDArray[np.uint32], flags: int
+) -> None:
+    """Complete sends towards the drivers above that they came from; `statuses` is what each NBL's Status says."""
+    clean = none_set(statuses)
+    for port, part in by_sender(node, ports, chain):
+        carried = None if clean else statuses if part is chain else node.arena.status[part.slots]
+        port.reply(Op.COMPLETE, part, flags, carried)
+
+
+def by_sender(node: Node, ports: Sequence[Port], chain: NblChain) -> list[tuple[Port, NblChain]]:
+    """Split a chain by the port of `ports` that each packet came in by, order kept within each part.
 
     Packets that came in by none, the node's own, are reported (N6-SEND-10) and left out.
     """
-    came = node.custody.came.take(chain.slots)
-    if (came == came[0]).all() and came[0] != NOBODY:
-        return [(node.ports[int(came[0])], chain)]
+    came = node.custody.came[chain.slots]
+    if none_set(came != ports[0].index):
+        return [(ports[0], chain)]
     if (came == NOBODY).any():
         node.custody.complain_of(
             chain.handles[came == NOBODY], "N6-SEND-10", "given back to nobody: it is this node's"
