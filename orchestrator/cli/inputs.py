@@ -51,15 +51,14 @@ def override(topology: Topology, *, seed: int | None, level: int | None, packets
 
 
 def output_directory(topology: Topology, catalogue: Catalogue, wanted: Path | None) -> Path | None:
-    """Return the directory for outputs, made if need be, None where nothing is to be written.
+    """Return the directory for outputs, None where nothing is to be written.
 
     Without `wanted`, drivers that write files get ``ndisim-out/<name>-<time>`` in the current directory.
     """
     if wanted is None:
-        if not any(True for _ in _marked(topology, catalogue, OutputFile)):
+        if not _marked(topology, catalogue, OutputFile):
             return None
         wanted = OUTPUT_BASE / f"{topology.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
-    wanted.mkdir(parents=True, exist_ok=True)
     return wanted.resolve()
 
 

@@ -1,0 +1,46 @@
+"""From a `Run` to its snapshot and report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nodes.metrics import NodeState
+from orchestrator.history import packet_history
+from orchestrator.observe import Snapshot, observe
+from orchestrator.report import Report, RunFacts, build_report
+
+if TYPE_CHECKING:
+    from orchestrator.launch import Run
+
+
+def look(run: Run) -> Snapshot:
+    """Return how a run stands now, while it goes on."""
+    return observe(run.plan.nodes, run.boards, run.arena, run.now())
+
+
+def report_of(run: Run) -> Report:
+    """Return the report of a run that has been stopped.
+
+    Where every node was halted in order the counts are final; after a death, packets on their last hop home
+    count as in flight.
+    """
+    specs = run.plan.nodes
+    snapshot = look(run)
+    if all(node.state is NodeState.HALTED for node in snapshot.nodes.values()):
+        snapshot = observe(specs, run.boards, run.arena, snapshot.time, settled=True)
+    topology = run.topology
+    facts = RunFacts(
+        id=run.id,
+        name=run.name,
+        seed=topology.seed,
+        mode=run.mode,
+        duration_s=max(0, run.ended - run.started) / 1e9 if run.started else 0.0,
+        ended=str(run.reason or "stopped"),
+        drivers={name: node.driver for name, node in topology.nodes.items()},
+        pids={spec.name: run.pids[spec.node] for spec in specs} if run.mode == "processes" else {},
+        thresholds=topology.thresholds,
+        violations=run.violations,
+        error=f"{type(run.error).__name__}: {run.error}" if run.error else None,
+        trace_sha256=run.trace_sha256,
+    )
+    return build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))
