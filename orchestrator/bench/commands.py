@@ -43,7 +43,9 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 @bench.command("data-plane")
 @click.option("--peers", callback=_names, help="Comma-separated; all by default.")
-@click.option("--jobs", "job", type=click.Choice(["all", *Job]), default="all", show_default=True)
+@click.option(
+    "--jobs", "job", type=click.Choice(["all", *(job.value for job in Job)]), default="all", show_default=True
+)
 @click.option("--chains", callback=_numbers, default="1,32,128,512", show_default=True)
 @click.option("--packets", type=click.IntRange(min=1), default=20_000_000, show_default=True, help="At most.")
 @click.option(

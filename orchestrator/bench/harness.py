@@ -58,6 +58,7 @@ class Sides:
         try:
             return control.recv()
         except (EOFError, ConnectionResetError):
+            self._check(name)
             raise SideFailed(f"the {name} process ended before it reported") from None
 
     def _check(self, side: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -120,10 +121,14 @@ def run_top(hop: Hop, load: Load, spin: int, control: Connection) -> None:
     """Be the sender's process: say ready, wait for the word to go, report (seconds, sent, completed)."""
     end = hop.open_upper()
     control.send("ready")
-    control.recv()
+    try:
+        control.recv()
+    except (EOFError, ConnectionError):
+        return
     idle = Idle(control, spin, [end.waitable])
-    control.send(top(end, load, idle))
-    control.recv()
+    with suppress(Stopped, EOFError, ConnectionError):
+        control.send(top(end, load, idle))
+        control.recv()
 
 
 def run_relay(above: Hop, below: Hop, load: Load, spin: int, control: Connection) -> None:
@@ -138,11 +143,10 @@ def run_bottom(hop: Hop, load: Load, spin: int, control: Connection) -> None:
     end, reader = hop.open_lower(), Reader()
     control.send("ready")
     _until_stopped(lambda: bottom(end, Idle(control, spin, [end.waitable]), reader))
-    control.send(reader.tally())
+    with suppress(ConnectionError):
+        control.send(reader.tally())
 
 
 def _until_stopped(work: Callable[[], None]) -> None:
-    try:
+    with suppress(Stopped):
         work()
-    except Stopped:
-        return

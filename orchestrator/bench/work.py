@@ -17,7 +17,9 @@ HEADER_WORDS = HEADER_BYTES // 4
 SEQUENCE_BYTES = 8
 WINDOW = 4_096
 SOURCES = 61
-ONE_HEADER = struct.Struct(f"<Q{HEADER_WORDS - 2}I")
+HEADER_QUADS = HEADER_BYTES // 8
+ONE_HEADER = struct.Struct(f"<{HEADER_QUADS}Q")
+MASK = (1 << 64) - 1
 
 Words = NDArray[np.uint32]
 Ids = NDArray[np.uint64]
@@ -70,7 +72,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Hold what one side saw: packets, sum of their sequence numbers, sum of their header words."""
+    """Hold what one side saw: packets, sum of sequence numbers, sum of header words mod 2**64."""
 
     packets: int
     sequences: int
@@ -92,8 +94,8 @@ class Generator:
         self._chain = chain
         self._sources = [self._source(index, chain) for index in range(SOURCES)]
         self._ids = np.arange(chain, dtype=np.uint64)
-        self._scratch = np.empty(chain, dtype=np.uint64)
-        self._stamp = self._scratch.view(np.uint32).reshape(chain, 2)
+        self._stamp = self._ids.view(np.uint32).reshape(chain, 2)
+        self._step = np.full(1, chain, dtype=np.uint64)
         self._next = 0
 
     def _source(self, index: int, chain: int) -> Words:
@@ -104,8 +106,8 @@ class Generator:
         """Write the next chain into `cells`, shape (chain, 375) of uint32; rows need not be adjacent."""
         first = self._next
         cells[...] = self._sources[first // self._chain % SOURCES]
-        np.add(self._ids, first, out=self._scratch, casting="unsafe")
         cells[:, :2] = self._stamp
+        self._ids += self._step
         self._next = first + self._chain
 
     def fill_one(self, cell: memoryview) -> None:
@@ -120,10 +122,13 @@ class Generator:
         """Say what a bottom must have seen of the packets written so far."""
         chains = self._next // self._chain
         full, rest = divmod(chains, SOURCES)
-        sums = [int(source[:, 2:HEADER_WORDS].sum(dtype=np.uint64)) for source in self._sources]
+        headers = [
+            np.ascontiguousarray(source[:, 2:HEADER_WORDS]).view(np.uint64) for source in self._sources
+        ]
+        sums = [int(header.sum()) for header in headers]
         random = full * sum(sums) + sum(sums[:rest])
         sequences = self._next * (self._next - 1) // 2
-        return Tally(self._next, sequences, random)
+        return Tally(self._next, sequences, (random + sequences) & MASK)
 
 
 class Reader:
@@ -134,26 +139,31 @@ class Reader:
         self._packets = 0
         self._sequences = 0
         self._headers = 0
+        self._copy = np.empty((WINDOW, HEADER_WORDS), dtype=np.uint32)
+        self._quads = self._copy.view(np.uint64)
 
     def read(self, headers: Words) -> Ids:
-        """Sum the headers of a chain, shape (n, >= 16) of uint32, and return its sequence numbers."""
-        ids: Ids = np.ascontiguousarray(headers[:, :2]).view(np.uint64)[:, 0]
-        self._packets += len(ids)
+        """Copy and sum the headers of a chain, shape (n, >= 16) of uint32; return its sequence numbers."""
+        count = len(headers)
+        self._copy[:count] = headers[:, :HEADER_WORDS]
+        quads = self._quads[:count]
+        ids: Ids = quads[:, 0].copy()
+        self._packets += count
         self._sequences += int(np.add.reduce(ids))
-        self._headers += int(np.add.reduce(headers[:, 2:HEADER_WORDS], axis=None, dtype=np.uint64))
+        self._headers += int(np.add.reduce(quads, axis=None))
         return ids
 
     def read_one(self, packet: Any) -> int:
         """Sum one header and return its sequence number: `read` without its cost for a chain of 1."""
-        sequence, *words = ONE_HEADER.unpack_from(packet)
+        quads = ONE_HEADER.unpack_from(packet)
         self._packets += 1
-        self._sequences += sequence
-        self._headers += sum(words)
-        return int(sequence)
+        self._sequences += quads[0]
+        self._headers += sum(quads)
+        return int(quads[0])
 
     def tally(self) -> Tally:
         """Say what was read so far."""
-        return Tally(self._packets, self._sequences, self._headers)
+        return Tally(self._packets, self._sequences, self._headers & MASK)
 
 
 def words_of(buffer: Any) -> Words:

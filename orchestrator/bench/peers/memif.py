@@ -2,7 +2,7 @@
 
 Both poll without pause, each on a core of its own, in C. Packets come back to where they started, as
 completions do; the figure is what that side receives back per second, by its own count. memif copies a packet
-on the way into its rings and again on the way out, in both directions; payloads are written once, at the start.
+on the way into its rings and again on the way out, in both directions; payloads are written once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""No crossing at all: one process that writes the packets and reads their headers, the ceiling for the others."""
+"""No crossing at all: one process writes the packets and reads their headers, the ceiling for the others."""
 
 from __future__ import annotations
 
