@@ -104,7 +104,7 @@ class ZmqHop:
 class ZmqPeer:
     """Make ipc sockets in the run's directory."""
 
-    spin = 0
+    spin = 50
 
     def missing(self) -> str | None:
         """Say None: ndisim needs it itself."""
