@@ -107,7 +107,7 @@ class Node:
             return 0
         try:
             return self.poll()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the boundary to driver code
             self.fail(error)
             return 0
 
@@ -115,7 +115,7 @@ class Node:
         """Carry out a command of the orchestrator; `reply` is called exactly once, now or when it has ended."""
         try:
             self.lifecycle.command(name, arguments, reply)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the boundary to driver code
             self.fail(error)
             reply({"ok": False, "error": f"{type(error).__name__}: {error}"})
 

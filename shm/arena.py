@@ -2,7 +2,7 @@
 
 Slot i is NBL i, its first NB i, its first MDL i and payload cell i, so the common packet needs no link:
 
-    NBL  | handle  ledger  status  flags  source  cancel  packet_id  born  parent  children |
+    NBL  | handle  ledger  status  flags  source  cancel  packet_id  born  due  parent  children |
     NB   | nb_next  nb_mdl  nb_data  nb_offset  nb_length |
     MDL  | mdl_next  mdl_cell  mdl_offset  mdl_length |
     cell | payload bytes ... |
@@ -38,6 +38,7 @@ _TABLES = {
     "cancel": "u8",
     "packet_id": "u8",
     "born": "u8",
+    "due": "u8",
     "parent": "u8",
     "nb_data": "u8",
     "status": "u4",
@@ -67,6 +68,7 @@ class Arena:
     cancel: U64
     packet_id: U64
     born: U64
+    due: U64
     parent: U64
     nb_data: U64
     status: U32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +49,7 @@ def by_sender(node: Node, ports: Sequence[Port], chain: NblChain) -> list[tuple[
     cuts = [0, *(np.flatnonzero(np.diff(came)) + 1).tolist(), len(came)]
     return [
         (node.ports[int(came[start])], chain[start:stop])
-        for start, stop in zip(cuts, cuts[1:], strict=False)
+        for start, stop in pairwise(cuts)
         if start < stop
     ]
 

@@ -1,0 +1,171 @@
+"""The receive half of a NIC: copies frames off the wire into receive buffers when they are due."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nodes.chain import Nbl, NblChain
+from nodes.clock import Clock
+from nodes.nic.wire import Wire
+from nodes.timers import Timer, Timers
+from shm.arena import CELL_LENGTH, Arena, Pool
+from shm.vectors import none_set
+
+MINIMUM_FRAME = 60
+"""Shortest Ethernet frame without its check sequence, in bytes; shorter ones are padded (N6-SEND-17)."""
+
+Allocate = Callable[[int, NDArray[np.uint32]], NblChain]
+
+
+class Receiver:
+    """Takes frames off the wire.
+
+    `allocate` gives receive packets, `room` how many may be indicated now, `indicate` takes the filled chain and
+    `missed` the number of frames dropped. With `flow_control` a frame that finds no buffer stays on the wire until
+    `resume` is called (IEEE 802.3x pause); without, it is dropped. `delay` ns of interrupt moderation gather frames.
+    """
+
+    def __init__(
+        self,
+        arena: Arena,
+        pool: Pool,
+        wire: Wire,
+        clock: Clock,
+        timers: Timers,
+        *,
+        delay: int,
+        flow_control: bool,
+        pad: bool,
+        allocate: Allocate,
+        room: Callable[[], int],
+        indicate: Callable[[NblChain], None],
+        missed: Callable[[int], None],
+    ) -> None:
+        self._arena = arena
+        self._pool = pool
+        self._wire = wire
+        self._clock = clock
+        self._timers = timers
+        self._delay = delay
+        self._flow_control = flow_control
+        self._minimum = MINIMUM_FRAME if pad else 0
+        self._allocate = allocate
+        self._room = room
+        self._indicate = indicate
+        self._missed = missed
+        self._waiting: deque[NblChain] = deque()
+        self._timer: Timer | None = None
+        self.enabled = False
+
+    def frames_arrived(self, chain: NblChain) -> None:
+        """Take frames that are on their way here; a disabled receiver drops them."""
+        if not self.enabled:
+            self._drop(chain)
+            return
+        self._waiting.append(chain)
+        self._wait_for_next()
+
+    def resume(self) -> None:
+        """Go on after receive buffers have come back."""
+        if self._waiting and self._timer is None:
+            self._receive()
+
+    def disable(self) -> None:
+        """Stop receiving and drop what is on its way."""
+        self.enabled = False
+        while self._waiting:
+            self._drop(self._waiting.popleft())
+
+    def _wait_for_next(self) -> None:
+        if self._timer is None and self._waiting:
+            first = int(self._arena.due[self._waiting[0].slots[0]])
+            due = max(first, self._clock.now()) + self._delay
+            self._timer = self._timers.at(due, self._interrupt)
+
+    def _interrupt(self) -> None:
+        self._timer = None
+        self._receive()
+
+    def _receive(self) -> None:
+        """Move every frame that is due into receive buffers, as far as there are any."""
+        now = self._clock.now()
+        while self._waiting:
+            chain = self._waiting.popleft()
+            due = int(np.searchsorted(self._arena.due[chain.slots], np.uint64(now), side="right"))
+            count = self._fill(chain[:due]) if due else 0
+            if count < len(chain):
+                self._waiting.appendleft(chain[count:])
+                if count == due:
+                    self._wait_for_next()
+                return
+
+    def _fill(self, chain: NblChain) -> int:
+        """Receive as many of these frames as find room; return how many are done with."""
+        if not self._simple(chain):
+            return self._fill_one_by_one(chain)
+        count = min(len(chain), self._pool.free_count, self._room())
+        if count < len(chain) and not self._flow_control:
+            self._drop(chain[count:])
+            done = len(chain)
+        else:
+            done = count
+        if count:
+            self._copy(chain[:count])
+        return done
+
+    def _simple(self, chain: NblChain) -> bool:
+        """Return whether each packet is one frame in one piece, with room for the widest behind every start."""
+        arena, slots = self._arena, chain.slots
+        if not none_set(arena.nb_next[slots] | arena.mdl_next[slots]):
+            return False
+        starts = arena.nb_data[slots] % np.uint64(CELL_LENGTH)
+        return int(starts.max()) + self._width(arena.nb_length[slots]) <= CELL_LENGTH
+
+    def _copy(self, chain: NblChain) -> None:
+        lengths = chain.length
+        received = self._allocate(len(chain), np.maximum(lengths, self._minimum))
+        received.packet_id = chain.packet_id
+        width = self._width(lengths)
+        block = chain.header(width)
+        block[np.arange(width) >= lengths[:, None]] = 0
+        self._arena.bytes_of(width)[self._arena.nb_data[received.slots]] = block.view(f"V{width}")[:, 0]
+        self._wire.release(chain)
+        self._indicate(received)
+
+    def _width(self, lengths: NDArray[np.uint32]) -> int:
+        return max(int(lengths.max()), self._minimum)
+
+    def _fill_one_by_one(self, chain: NblChain) -> int:
+        """Receive packets of several NBs or MDLs: each NB is a frame, each frame a receive packet."""
+        for done, nbl in enumerate(chain):
+            frames = [bytes(buffer.data) for buffer in nbl.net_buffers]
+            needed = sum(-(-max(len(frame), 1) // CELL_LENGTH) for frame in frames)
+            if needed > self._pool.free_count or len(frames) > self._room():
+                if self._flow_control:
+                    return done
+                self._drop(chain[done : done + 1])
+                continue
+            for frame in frames:
+                self._receive_frame(nbl, frame)
+            self._wire.release(chain[done : done + 1])
+        return len(chain)
+
+    def _receive_frame(self, nbl: Nbl, frame: bytes) -> None:
+        frame = frame.ljust(self._minimum, b"\0")
+        received = self._allocate(1, np.array([min(len(frame), CELL_LENGTH)], np.uint32))
+        pieces = [len(frame[at : at + CELL_LENGTH]) for at in range(CELL_LENGTH, len(frame), CELL_LENGTH)]
+        self._pool.extend(int(received.handles[0]), pieces, as_net_buffers=False)
+        received.packet_id = np.array([nbl.packet_id], np.uint64)
+        position = 0
+        for view in next(received[0].net_buffers).pieces:
+            view[:] = frame[position : position + len(view)]
+            position += len(view)
+        self._indicate(received)
+
+    def _drop(self, chain: NblChain) -> None:
+        self._missed(len(chain))
+        self._wire.release(chain)

@@ -1,0 +1,74 @@
+"""A NIC's two ends of a wire: frames out, frames in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nodes.chain import NblChain
+from nodes.crossing import Op
+from nodes.port import Port
+from shm.arena import Arena
+from shm.vectors import none_set
+
+FRAME_OVERHEAD = 24
+"""Bytes a frame takes on the line beside its data: preamble 8, check sequence 4, gap 12 (IEEE 802.3)."""
+
+U64 = NDArray[np.uint64]
+
+
+class Wire:
+    """The wire of one NIC; without one, frames leave and reach nobody.
+
+    A frame on the wire still lies in the sender's packet: the far NIC copies it into a receive buffer when it is
+    due, then releases it. `latency` in ns, `bandwidth` in bit/s (0: unlimited), `loss` a fraction.
+    """
+
+    def __init__(self, arena: Arena, ports: Sequence[Port]) -> None:
+        wires = [port for port in ports if port.spec.kind == "wire"]
+        self._arena = arena
+        self._out = next((port for port in wires if port.spec.side == "upper"), None)
+        self._in = next((port for port in wires if port.spec.side == "lower"), None)
+        options = wires[0].spec.options if wires else {}
+        self.latency = int(options.get("latency", 0))
+        self.bandwidth = int(options.get("bandwidth", 0))
+        self.loss = float(options.get("loss", 0))
+
+    @property
+    def connected(self) -> bool:
+        """Return whether there is a far end."""
+        return self._out is not None
+
+    @property
+    def room(self) -> int:
+        """Return how many more frames may be on the wire."""
+        return self._out.room() if self._out is not None else 1 << 30
+
+    def transmit(self, chain: NblChain, arrival: U64) -> None:
+        """Put frames on the wire, to be there completely at `arrival` (ns, u64[n])."""
+        if self._out is not None:
+            self._arena.due[chain.slots] = arrival
+            self._out.request(Op.FRAME, chain)
+
+    def release(self, chain: NblChain) -> None:
+        """Give received frames back to the sender: they have been copied or dropped."""
+        if self._in is not None:
+            self._in.reply(Op.FRAME_DONE, chain)
+
+
+def line_times(lengths: NDArray[np.uint32], rate: int) -> U64:
+    """Return how long each frame of `lengths` bytes occupies a line of `rate` bit/s, in ns (0 for no limit)."""
+    if not rate:
+        return np.zeros(len(lengths), np.uint64)
+    return ((lengths.astype(np.float64) + FRAME_OVERHEAD) * (8e9 / rate)).astype(np.uint64)
+
+
+def frame_lengths(arena: Arena, chain: NblChain) -> NDArray[np.uint32]:
+    """Return the bytes each packet puts on the line, all of its NBs together (u32[n])."""
+    lengths: NDArray[np.uint32] = arena.nb_length[chain.slots]
+    if none_set(arena.nb_next[chain.slots]):
+        return lengths
+    totals = [sum(buffer.data_length for buffer in nbl.net_buffers) for nbl in chain]
+    return np.array(totals, dtype=np.uint32)

@@ -1,0 +1,192 @@
+"""The stock miniport: a NIC with a transmit ring, a line speed and receive buffers, wired to another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nodes.chain import NblChain
+from nodes.metrics import Counter
+from nodes.ndis import Adapter, Miniport
+from nodes.nic import Receiver, Transmitter, Wire
+from nodes.options import Choice, Duration, Positive, Rate
+from nodes.status import Status
+from shm.handle import MAX_POOLS, POOL_SHIFT
+
+
+@dataclass(frozen=True)
+class MiniportOptions:
+    """What kind of NIC it is; rates in bit/s, times in ns."""
+
+    link: Rate = field(default=10_000_000_000, metadata={"help": "line speed; 0 for no limit"})
+    ring: Positive = field(default=512, metadata={"help": "transmit descriptors"})
+    buffers: Positive = field(default=1024, metadata={"help": "receive buffers"})
+    complete: Annotated[str, Choice(("wire", "early"))] = field(
+        default="wire",
+        metadata={
+            "help": "when a send completes: off the wire, or early, once the NIC has a copy (N6-SEND-15)"
+        },
+    )
+    order: Annotated[str, Choice(("fifo", "random"))] = field(
+        default="fifo", metadata={"help": "order of completions within what has left together (N6-SEND-07)"}
+    )
+    interrupt_delay: Duration = field(default=20_000, metadata={"help": "interrupt moderation on receive"})
+    flow_control: bool = field(
+        default=True, metadata={"help": "hold frames on the wire while no buffer is free"}
+    )
+    pad: bool = field(default=True, metadata={"help": "pad short frames to 60 bytes (N6-SEND-17)"})
+
+
+class StockMiniport(Miniport):
+    """Drive a NIC: transmit every send in order, complete it once, indicate what arrives."""
+
+    Options = MiniportOptions
+
+    @classmethod
+    def pool_size(cls, options: Any) -> int:
+        """Return the receive buffers, and as many for the NIC's own memory if it completes early."""
+        return int(options.buffers) + (int(options.ring) if options.complete == "early" else 0)
+
+    def initialize(self, adapter: Adapter) -> None:
+        """Set the NIC up, receiver off."""
+        node, options = self._node, self.options
+        self._counters = node.board.counters
+        self._early = options.complete == "early"
+        wire = Wire(node.arena, node.ports)
+        self._wire = wire
+        self._transmitter = Transmitter(
+            node.arena,
+            wire,
+            node.clock,
+            node.timers,
+            node.rng,
+            name=self.name,
+            rate=options.link,
+            ring=options.ring,
+            left=self._left,
+            lost=self._lost,
+        )
+        self._receiver = Receiver(
+            node.arena,
+            node.pool,
+            wire,
+            node.clock,
+            node.timers,
+            delay=options.interrupt_delay,
+            flow_control=options.flow_control,
+            pad=options.pad,
+            allocate=adapter.allocate_net_buffer_lists,
+            room=lambda: adapter.receive_room,
+            indicate=adapter.indicate_receive_net_buffer_lists,
+            missed=self._missed,
+        )
+        self._pausing = False
+        self._uncopied: list[NblChain] = []
+
+    def restart(self) -> None:
+        """Switch the receiver on."""
+        self._receiver.enabled = True
+
+    def pause(self) -> Status:
+        """Switch the receiver off and let what has been accepted leave (N6-PNP-03)."""
+        self._receiver.disable()
+        if self._idle():
+            return Status.SUCCESS
+        self._pausing = True
+        return Status.PENDING
+
+    def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
+        """Transmit a chain; an intelligent NIC copies it and completes it at once."""
+        if self._early:
+            self._uncopied.append(chain)
+            self._copy_early()
+        else:
+            self._transmitter.send(chain)
+
+    def return_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
+        """Free receive buffers and go on receiving."""
+        self.free(chain)
+        self._receiver.resume()
+
+    def cancel_send(self, adapter: Adapter, cancel_id: int) -> None:
+        """Complete what is still queued under this id as SEND_ABORTED, nothing else (N6-CAN-04, N6-CAN-05)."""
+
+        def matches(chain: NblChain) -> NDArray[np.bool_]:
+            mask: NDArray[np.bool_] = chain.cancel_id == np.uint64(cancel_id)
+            return mask
+
+        for chain in self._transmitter.take_queued(matches):
+            self._complete(chain, Status.SEND_ABORTED)
+
+    def frames_arrived(self, chain: NblChain) -> None:
+        """Hand frames from the wire to the receiver."""
+        self._receiver.frames_arrived(chain)
+
+    def frames_left(self, chain: NblChain) -> None:
+        """Hand transmitted frames to the transmitter."""
+        self._transmitter.frames_left(chain)
+
+    def _left(self, chain: NblChain) -> None:
+        self._counters[Counter.WIRE_SENT] += len(chain)
+        own = chain.handles >> np.uint64(POOL_SHIFT) & np.uint64(MAX_POOLS - 1) == self._node.spec.node
+        if own.any():
+            self.free(chain[own])
+            chain = chain[~own]
+        if len(chain):
+            self._complete(self._shuffle(chain), Status.SUCCESS)
+        self._copy_early()
+        if self._pausing and self._idle():
+            self._pausing = False
+            self.pause_complete()
+
+    def _complete(self, chain: NblChain, status: Status) -> None:
+        chain.status = status
+        self.adapter.send_net_buffer_lists_complete(chain)
+
+    def _shuffle(self, chain: NblChain) -> NblChain:
+        if self.options.order == "fifo":
+            return chain
+        return chain[
+            np.argsort(self.rng.bits(f"{self.name}/completion-order", chain.packet_id), kind="stable")
+        ]
+
+    def _copy_early(self) -> None:
+        """Copy waiting sends into the NIC's own memory, as far as there is any, and complete them.
+
+        A packet of several NBs or MDLs is transmitted where it lies and completes when it has left.
+        """
+        while self._uncopied:
+            chain = self._uncopied[0]
+            count = min(len(chain), self._node.pool.free_count - self.options.buffers)
+            if count <= 0:
+                return
+            part, rest = chain[:count], chain[count:]
+            self._uncopied[:1] = [rest] if len(rest) else []
+            arena = self._node.arena
+            long = (arena.nb_next[part.slots] | arena.mdl_next[part.slots]) != 0
+            if long.any():
+                self._transmitter.send(part[long])
+                part = part[~long]
+            if len(part):
+                copies = self._copy(part)
+                self._complete(part, Status.SUCCESS)
+                self._transmitter.send(copies)
+
+    def _copy(self, chain: NblChain) -> NblChain:
+        copies = self.adapter.allocate_net_buffer_lists(len(chain), chain.length)
+        copies.packet_id = chain.packet_id
+        for source, copy in zip(chain, copies, strict=True):
+            next(next(copy.net_buffers).pieces)[:] = source.data
+        return copies
+
+    def _idle(self) -> bool:
+        return self._transmitter.idle and not self._uncopied
+
+    def _lost(self, count: int) -> None:
+        self._counters[Counter.WIRE_LOST] += count
+
+    def _missed(self, count: int) -> None:
+        self._counters[Counter.RX_MISSED] += count
