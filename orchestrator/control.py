@@ -18,7 +18,7 @@ import zmq
 from orchestrator.events import Done, Event, Failed, Hello, Replied, Violated
 
 MAX_MESSAGE = 65536
-_MAX_DEPTH_ITEMS = 4096
+_MAX_ITEMS = 4096
 
 _SCHEMAS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "hello": {"node": int, "pid": int, "secret": bytes},
@@ -111,12 +111,7 @@ class ControlServer:
 def _decode(packed: bytes) -> dict[str, Any] | str:
     """Return a message whose kind is known and whose fields have their types, or what is wrong with it."""
     try:
-        message = msgpack.unpackb(
-            packed,
-            max_buffer_size=MAX_MESSAGE,
-            max_array_len=_MAX_DEPTH_ITEMS,
-            max_map_len=_MAX_DEPTH_ITEMS,
-        )
+        message = msgpack.unpackb(packed, max_array_len=_MAX_ITEMS, max_map_len=_MAX_ITEMS)
     except (ValueError, msgpack.UnpackException):
         return "not msgpack"
     if not isinstance(message, dict) or not all(isinstance(key, str) for key in message):

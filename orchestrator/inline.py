@@ -32,6 +32,8 @@ U64 = NDArray[np.uint64]
 
 POLL_NS = 20_000
 """Virtual time that one poll takes: about what it takes in truth."""
+_FIRST_NS = 1_000_000_000
+"""Where the clock starts: not at 0, which means *never* on boards."""
 _BURST = 256
 _DRAWS = 4096
 
@@ -68,7 +70,7 @@ class InlineFleet:
         self._memory = memory
         self._scheduler = scheduler
         self._signals = signals
-        self._clock = VirtualClock()
+        self._clock = VirtualClock(_FIRST_NS)
         self._nodes: dict[int, Node] = {}
         self._nudged: set[int] = set()
         self._events: list[Event] = []
