@@ -34,13 +34,13 @@ def report_of(run: Run) -> Report:
         name=run.name,
         seed=topology.seed,
         mode=run.mode,
-        duration_s=max(0, run.ended - run.started) / 1e9 if run.started else 0.0,
+        duration_s=max(0, (run.ended or snapshot.time) - run.started) / 1e9,
         ended=str(run.reason or "stopped"),
         drivers={name: node.driver for name, node in topology.nodes.items()},
         pids={spec.name: run.pids[spec.node] for spec in specs} if run.mode == "processes" else {},
         thresholds=topology.thresholds,
         violations=run.violations,
-        error=f"{type(run.error).__name__}: {run.error}" if run.error else None,
+        error=f"{type(run.error).__name__}: {run.error}".rstrip() if run.error else None,
         trace_sha256=run.trace_sha256,
     )
     return build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))

@@ -14,7 +14,7 @@ from orchestrator.report_model import EdgePart, LatencyPart, Report, ThresholdPa
 
 WIDTH = 100
 _LABEL_WIDTH = 14
-_SHOWN_VIOLATIONS = 10
+_SHOWN_KINDS = 10
 _STYLES = {"pass": "bold green", "void": "bold yellow"}
 _BAD = "bold red"
 _VERDICTS = {
@@ -42,11 +42,23 @@ def render(report: Report) -> Group:
 
 def to_text(report: Report) -> str:
     """Return the report as plain text, without colours."""
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
-    console.print(render(report))
-    file = console.file
-    assert isinstance(file, io.StringIO)
+    return plain(render(report))
+
+
+def plain(content: RenderableType) -> str:
+    """Return what a console would print, without colours or trailing spaces, 100 columns wide."""
+    file = io.StringIO()
+    Console(file=file, width=WIDTH, color_system=None, force_terminal=False).print(content)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def show(content: RenderableType) -> None:
+    """Print to stdout: in colours and at its width on a terminal, plain elsewhere."""
+    console = Console(highlight=False)
+    if console.is_terminal:
+        console.print(content)
+    else:
+        console.file.write(plain(content))
 
 
 def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[str] = ()) -> Table:
@@ -201,20 +213,25 @@ def _edges(edges: Sequence[EdgePart]) -> Table:
 
 
 def _violations(report: Report) -> list[RenderableType]:
-    shown = report.violations[:_SHOWN_VIOLATIONS]
+    """Show the first violation of each kind: the same rule, broken by the same node at the same line."""
+    kinds: dict[tuple[str, str, str], list[ViolationPart]] = {}
+    for violation in report.violations:
+        kinds.setdefault((violation.rule, violation.node, violation.source), []).append(violation)
     title = (
         f"{report.violation_count:,} violation{'s' if report.violation_count != 1 else ''} of the contract"
     )
-    if report.violation_count > len(shown):
-        title += f", the first {len(shown)} of them"
+    if len(kinds) > _SHOWN_KINDS:
+        title += f" of {len(kinds)} kinds, the first {_SHOWN_KINDS} of them"
     parts: list[RenderableType] = [Text(title, style=_BAD)]
-    for violation in shown:
-        parts += _violation(violation)
+    for alike in list(kinds.values())[:_SHOWN_KINDS]:
+        parts += _violation(alike[0], len(alike))
     return parts
 
 
-def _violation(of: ViolationPart) -> list[RenderableType]:
+def _violation(of: ViolationPart, count: int) -> list[RenderableType]:
     parts: list[RenderableType] = [Text.assemble((of.rule, "bold"), f"  {of.node}: {of.message}")]
     details = [f"at {of.source}"] if of.source else []
     details += of.history
+    if count > 1:
+        details.append(f"and {count - 1:,} more like it")
     return parts + [Padding(Text(line), (0, 0, 0, 4)) for line in details]

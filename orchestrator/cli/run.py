@@ -118,6 +118,8 @@ def _execute(wishes: Wishes) -> Report:
             started.stop()
         for warning in started.warnings:
             click.echo(f"ndisim: {warning}", err=True)
+        if started.error is not None:
+            click.echo(f"ndisim: {str(started.error).partition(chr(10))[0]}", err=True)
         report = report_of(started)
         if output is not None:
             _write(report, wishes.file, output)
@@ -149,12 +151,6 @@ def _print(report: Report, output_format: str) -> None:
     if output_format == "json":
         click.echo(report.to_json())
         return
-    from rich.console import Console
+    from orchestrator.text import render, show
 
-    from orchestrator.text import render, to_text
-
-    console = Console(highlight=False)
-    if console.is_terminal:
-        console.print(render(report))
-    else:
-        click.echo(to_text(report), nl=False)
+    show(render(report))

@@ -28,10 +28,10 @@ def ps(output_format: str) -> None:
     elif not rows:
         click.echo("no runs")
     else:
-        from orchestrator.text import plain_table
+        from orchestrator.text import plain_table, show
 
         columns = ("id", "name", "mode", "state", "pid", "nodes", "age")
-        _print(plain_table(columns, ([str(row[column]) for column in columns] for row in rows)))
+        show(plain_table(columns, ([str(row[column]) for column in columns] for row in rows)))
 
 
 @click.command()
@@ -79,7 +79,7 @@ def _row(run: RunRecord) -> dict[str, Any]:
 
 
 def _print_inspection(found: Inspection) -> None:
-    from orchestrator.text import duration, plain_table
+    from orchestrator.text import duration, plain_table, show
 
     of = found.snapshot.conservation
     name = found.run.details.get("name", "")
@@ -90,22 +90,9 @@ def _print_inspection(found: Inspection) -> None:
     )
     rows = []
     for edge in found.edges:
-        label, counts = f"{edge.upper} -> {edge.lower}", (f"{edge.down:,}", f"{edge.up:,}")
-        rows.append((label, edge.kind, *counts, "", "", "", ""))
-        rows += [
-            ("", "", "", "", held.node, held.state, f"{held.packets:,}", duration(held.oldest_us))
-            for held in edge.held
-        ]
+        label = (f"{edge.upper} -> {edge.lower}", edge.kind, f"{edge.down:,}", f"{edge.up:,}")
+        holders = [(of.node, of.state, f"{of.packets:,}", duration(of.oldest_us)) for of in edge.held]
+        for index, holder in enumerate(holders or [("",) * 4]):
+            rows.append((*(label if not index else ("",) * 4), *holder))
     columns = ("edge", "kind", "down", "up", "held by", "as", "packets", "oldest")
-    _print(plain_table(columns, rows, numbers=("down", "up", "packets", "oldest")))
-
-
-def _print(table: Any) -> None:
-    from rich.console import Console
-
-    from orchestrator.text import WIDTH
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH
-    console.print(table)
+    show(plain_table(columns, rows, numbers=("down", "up", "packets", "oldest")))

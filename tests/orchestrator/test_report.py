@@ -247,7 +247,14 @@ def test_the_text_fits_into_100_columns_and_needs_only_ascii() -> None:
     text = to_text(report(violations=[{**VIOLATION, "message": "a long story " * 20}] * 30, error="it " * 60))
     assert max(map(len, text.splitlines())) <= 100
     assert text.isascii()
-    assert "30 violations of the contract, the first 10 of them" in text
+
+
+def test_violations_that_are_alike_are_shown_once_and_counted() -> None:
+    others = [{**VIOLATION, "where": f"driver.py:{line}"} for line in range(20)]
+    text = to_text(report(violations=[VIOLATION] * 30 + others))
+    assert "50 violations of the contract of 20 kinds, the first 10 of them" in text
+    assert "and 30 more like it" in text
+    assert text.count("N6-SEND-10") == 10
 
 
 def test_text_from_drivers_is_no_markup() -> None:
