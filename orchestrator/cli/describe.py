@@ -20,13 +20,11 @@ from orchestrator.topology import TopologyError, load_topology
 @drivers_option
 @format_option("text", "json")
 @click.pass_context
-def validate(
-    ctx: click.Context, files: tuple[Path, ...], driver_paths: tuple[Path, ...], output_format: str
-) -> None:
+def validate(ctx: click.Context, files: tuple[Path, ...], drivers: tuple[Path, ...], format: str) -> None:
     """Check topology FILES and show every mistake with its line and column; exit code 2 if there is one."""
     from orchestrator.cli.inputs import check_captures
 
-    catalogue = Catalogue(driver_paths)
+    catalogue = Catalogue(drivers)
     results: list[dict[str, Any]] = []
     for file in files:
         try:
@@ -34,16 +32,16 @@ def validate(
             check_captures(topology, catalogue, str(file))
         except TopologyError as error:
             results.append({"file": str(file), "valid": False, **json.loads(error.to_json())})
-            if output_format == "text":
+            if format == "text":
                 click.echo(error.to_text())
             continue
         results.append({"file": str(file), "valid": True, "source": str(file), "problems": []})
-        if output_format == "text":
+        if format == "text":
             click.echo(
                 f"{file}: valid: {len(topology.nodes)} nodes, {len(topology.bindings)} bindings, "
                 f"{len(topology.wires)} wires"
             )
-    if output_format == "json":
+    if format == "json":
         click.echo(json.dumps(results, indent=2))
     if not all(result["valid"] for result in results):
         ctx.exit(2)
@@ -53,34 +51,34 @@ def validate(
 @click.argument("file", type=FILE)
 @drivers_option
 @format_option("mermaid", "dot")
-def graph(file: Path, driver_paths: tuple[Path, ...], output_format: str) -> None:
+def graph(file: Path, drivers: tuple[Path, ...], format: str) -> None:
     """Draw the topology in FILE: layers from top to bottom, wires across."""
     from orchestrator.topology import to_dot, to_mermaid
 
-    topology = load_topology(file, Catalogue(driver_paths))
-    click.echo((to_mermaid if output_format == "mermaid" else to_dot)(topology).rstrip("\n"))
+    topology = load_topology(file, Catalogue(drivers))
+    click.echo((to_mermaid if format == "mermaid" else to_dot)(topology).rstrip("\n"))
 
 
 @click.command()
 @click.argument("name", required=False)
 @drivers_option
 @format_option("text", "json")
-def drivers(name: str | None, driver_paths: tuple[Path, ...], output_format: str) -> None:
+def drivers(name: str | None, drivers: tuple[Path, ...], format: str) -> None:
     """List every driver that a topology may name, or show driver NAME with its options."""
-    catalogue = Catalogue(driver_paths)
+    catalogue = Catalogue(drivers)
     if name is None:
         infos = list(catalogue)
-        as_json = output_format == "json"
+        as_json = format == "json"
         click.echo(json.dumps([_as_json(info) for info in infos], indent=2) if as_json else _list(infos))
         return
     info = catalogue.find(name)
-    click.echo(json.dumps(_as_json(info), indent=2) if output_format == "json" else _one(info))
+    click.echo(json.dumps(_as_json(info), indent=2) if format == "json" else _one(info))
 
 
 @click.command()
 @click.argument("what", type=click.Choice(["topology", "report"]), default="topology")
 @drivers_option
-def schema(what: str, driver_paths: tuple[Path, ...]) -> None:
+def schema(what: str, drivers: tuple[Path, ...]) -> None:
     """Print the JSON schema of topology files (for editors) or of the report of `run --format json`."""
     if what == "report":
         from orchestrator.report_model import report_schema
@@ -89,15 +87,15 @@ def schema(what: str, driver_paths: tuple[Path, ...]) -> None:
         return
     from orchestrator.topology import topology_schema
 
-    click.echo(json.dumps(topology_schema(Catalogue(driver_paths)), indent=2))
+    click.echo(json.dumps(topology_schema(Catalogue(drivers)), indent=2))
 
 
 @click.command("version")
 @format_option("text", "json")
-def show_version(output_format: str) -> None:
+def show_version(format: str) -> None:
     """Print the version of ndisim."""
     found = current_version()
-    click.echo(json.dumps({"ndisim": found}) if output_format == "json" else f"ndisim {found}")
+    click.echo(json.dumps({"ndisim": found}) if format == "json" else f"ndisim {found}")
 
 
 def _as_json(info: DriverInfo) -> dict[str, Any]:

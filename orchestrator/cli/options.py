@@ -29,7 +29,6 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
     """Add ``--format`` with the first of `formats` as its default."""
     return click.option(
         "--format",
-        "output_format",
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,
@@ -41,7 +40,6 @@ def drivers_option(command: Command) -> Command:
     """Add ``--drivers``, the only way by which code of one's own enters."""
     return click.option(
         "--drivers",
-        "driver_paths",
         type=click.Path(exists=True, path_type=Path),
         multiple=True,
         help="A file or directory with drivers of your own; may be given several times.",

@@ -34,8 +34,8 @@ class Wishes:
     level: int | None
     on_violation: Literal["stop", "report"]
     quiet: bool
-    driver_paths: tuple[Path, ...]
-    output_format: Literal["text", "json"]
+    drivers: tuple[Path, ...]
+    format: Literal["text", "json"]
 
     @property
     def planned_ns(self) -> int | None:
@@ -49,7 +49,6 @@ class Wishes:
 @click.argument("file", type=FILE)
 @click.option(
     "--for",
-    "limit_ns",
     metavar="DURATION",
     callback=read_duration,
     help="Stop after this time (5s, 200ms; virtual in mode inline), or earlier when all sources are done. "
@@ -67,9 +66,7 @@ class Wishes:
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write report and outputs here."
 )
-@click.option(
-    "--verify", "level", type=click.IntRange(0, 4), help="How much of the contract to check, 0 to 4."
-)
+@click.option("--verify", type=click.IntRange(0, 4), help="How much of the contract to check, 0 to 4.")
 @click.option(
     "--on-violation",
     type=click.Choice(["stop", "report"]),
@@ -86,9 +83,9 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 
     Ctrl-C stops the run in order and still prints the report; the exit code is that of the verdict.
     """
-    wishes = Wishes(**options)
+    wishes = Wishes(limit_ns=options.pop("for"), level=options.pop("verify"), **options)
     report = _execute(wishes)
-    _print(report, wishes.output_format)
+    _print(report, wishes.format)
     ctx.exit(report.exit_code)
 
 
@@ -131,7 +128,7 @@ def _read(wishes: Wishes) -> tuple[Topology, Path | None]:
     from orchestrator.drivers import Catalogue
     from orchestrator.topology import load_topology
 
-    catalogue = Catalogue(wishes.driver_paths)
+    catalogue = Catalogue(wishes.drivers)
     topology = load_topology(wishes.file, catalogue)
     check_captures(topology, catalogue, str(wishes.file))
     topology = override(topology, seed=wishes.seed, level=wishes.level, packets=wishes.packets)
@@ -147,8 +144,8 @@ def _write(report: Report, file: Path, output: Path) -> None:
     click.echo(f"ndisim: report and outputs are in {output}", err=True)
 
 
-def _print(report: Report, output_format: str) -> None:
-    if output_format == "json":
+def _print(report: Report, format: str) -> None:
+    if format == "json":
         click.echo(report.to_json())
         return
     from orchestrator.text import render, show

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @format_option("text", "json")
-def ps(output_format: str) -> None:
+def ps(format: str) -> None:
     """List the runs of this user, dead ones that left something behind too."""
     from orchestrator.rundir import find_runs
 
     rows = [_row(run) for run in find_runs()]
-    if output_format == "json":
+    if format == "json":
         click.echo(json.dumps(rows, indent=2))
     elif not rows:
         click.echo("no runs")
@@ -37,7 +37,7 @@ def ps(output_format: str) -> None:
 @click.command()
 @click.argument("run")
 @format_option("text", "json")
-def inspect(run: str, output_format: str) -> None:
+def inspect(run: str, format: str) -> None:
     """Show what is in flight on every edge of RUN, since when, and who holds it.
 
     RUN is the run's name or the beginning of its id.
@@ -45,7 +45,7 @@ def inspect(run: str, output_format: str) -> None:
     from orchestrator.inspect import find_run, inspect_run
 
     found = inspect_run(find_run(run))
-    if output_format == "json":
+    if format == "json":
         click.echo(json.dumps(found.to_dict(), indent=2))
     else:
         _print_inspection(found)
@@ -53,12 +53,12 @@ def inspect(run: str, output_format: str) -> None:
 
 @click.command()
 @format_option("text", "json")
-def clean(output_format: str) -> None:
+def clean(format: str) -> None:
     """Remove run directories and segments of dead runs; living runs and other users' are left alone."""
     from orchestrator.clean import clean as clean_up
 
     cleaned = clean_up()
-    if output_format == "json":
+    if format == "json":
         click.echo(json.dumps(asdict(cleaned), indent=2))
     else:
         click.echo(f"removed {len(cleaned.runs)} dead runs and {len(cleaned.segments)} segments")

@@ -192,3 +192,10 @@ def inspected(word: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(ndisim("inspect", word, "--format", "json").stdout)
     assert found["schema"] == "ndisim.inspect/1"
     return found
+
+
+def test_options_can_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"FOR": "20ms", "MODE": "inline", "FORMAT": "json", "DRIVERS": str(DRIVERS)}.items():
+        monkeypatch.setenv(f"NDISIM_RUN_{name}", value)
+    report = report_of(ndisim("run", stack(tmp_path, packets=0)))
+    assert (report.run.mode, report.ended) == ("inline", "time")
