@@ -168,18 +168,10 @@ def _measured(outcome: ThresholdPart) -> str:
 
 
 def _nodes(report: Report) -> Table:
-    columns = (
-        "node",
-        "driver",
-        "state",
-        "sent",
-        "completed",
-        "received",
-        "violations",
-        "held p50",
-        "p99",
-        "max",
-    )
+    counted = ["sent", "completed", "received"]
+    if report.violation_count:
+        counted.append("violations")
+    columns = ("node", "driver", "state", *counted, "held p50", "p99", "max")
     return plain_table(
         columns,
         (
@@ -187,7 +179,7 @@ def _nodes(report: Report) -> Table:
                 name,
                 node.driver,
                 node.state,
-                *(f"{node.counters[key]:,}" for key in ("sent", "completed", "received", "violations")),
+                *(f"{node.counters[key]:,}" for key in counted),
                 *(duration(value) for value in (node.held_us.p50, node.held_us.p99, node.held_us.max)),
             )
             for name, node in report.nodes.items()

@@ -22,6 +22,8 @@ class InvalidInput(Failure):
     exit_code = 2
 
 
+_MORE = "`ndisim --debug ...` shows where"
+
 _KNOWN: tuple[tuple[str, str, type[Failure]], ...] = (
     ("orchestrator.topology.problems", "TopologyError", InvalidInput),
     ("orchestrator.topology.units", "UnitError", InvalidInput),
@@ -38,13 +40,18 @@ _KNOWN: tuple[tuple[str, str, type[Failure]], ...] = (
 
 
 def explain(error: Exception) -> Failure:
-    """Return the failure to show for an error; an unforeseen one says how to see more of it."""
+    """Return the failure to show for an error: its first line, unless it is a list of mistakes.
+
+    What is cut off, such as the traceback of a driver that failed at its start, can be had with ``--debug``.
+    """
     for module, name, failure in _KNOWN:
         if _is_a(error, module, name):
-            return failure(str(error))
+            first, newline, _ = str(error).partition("\n")
+            is_listing = name == "TopologyError"
+            return failure(f"{first}; {_MORE}" if newline and not is_listing else str(error))
     if isinstance(error, OSError) and error.filename is not None:
         return Failure(f"{error.filename}: {error.strerror}")
-    return Failure(f"internal error: {type(error).__name__}: {error}; `ndisim --debug ...` shows where")
+    return Failure(f"internal error: {type(error).__name__}: {error}; {_MORE}")
 
 
 def _is_a(error: Exception, module: str, name: str) -> bool:

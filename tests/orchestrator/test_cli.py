@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from orchestrator.cli.app import COMMANDS, cli
 from orchestrator.cli.errors import explain
+from orchestrator.failures import NodeFailed
 from orchestrator.inspect import NoSuchRun
 from orchestrator.topology.model import Topology
 from shm.errors import SegmentMissing, SharedMemoryFull
@@ -224,6 +225,7 @@ def test_a_wrong_duration_names_what_to_write(good: Path) -> None:
         (SharedMemoryFull("needs 5, has 3"), 2, "needs 5, has 3"),
         (NoSuchRun("no run"), 2, "no run"),
         (SegmentMissing("gone"), 1, "gone"),
+        (NodeFailed("driver raised\nTraceback ..."), 1, "driver raised; `ndisim --debug ...` shows where"),
         (PermissionError(13, "Permission denied", "/x/report.json"), 1, "/x/report.json: Permission denied"),
         (RuntimeError("odd"), 1, "internal error: RuntimeError: odd; `ndisim --debug ...` shows where"),
     ],
