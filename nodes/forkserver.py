@@ -108,10 +108,11 @@ class ForkServer:
             self._channel.detach()
             os.closerange(3, _ALL_DESCRIPTORS)
             gc.enable()
-            Path("/proc/self/comm").write_text(f"ndisim:{name}"[:_COMM_LENGTH])
             node = NodeSpec.unpack(packed)
-            if hold_lifeline(Path(node.control.removeprefix("ipc://")).with_name("lifeline")):
-                code = self._body(node)
+            if not hold_lifeline(Path(node.control.removeprefix("ipc://")).with_name("lifeline")):
+                os._exit(0)
+            Path("/proc/self/comm").write_text(f"ndisim:{name}"[:_COMM_LENGTH])
+            code = self._body(node)
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else NODE_CRASHED
         except BaseException:  # noqa: BLE001 the boundary of the process: nothing is above

@@ -89,7 +89,7 @@ class ControlServer:
         node = self._ids.get(frames[0])
         if node is None:
             return "stranger"
-        message = _decode(frames[1])
+        message = decode(frames[1])
         if isinstance(message, str):
             return message
         if message["kind"] == "hello":
@@ -108,7 +108,7 @@ class ControlServer:
         return Hello(node)
 
 
-def _decode(packed: bytes) -> dict[str, Any] | str:
+def decode(packed: bytes) -> dict[str, Any] | str:
     """Return a message whose kind is known and whose fields have their types, or what is wrong with it."""
     try:
         message = msgpack.unpackb(packed, max_array_len=_MAX_ITEMS, max_map_len=_MAX_ITEMS)

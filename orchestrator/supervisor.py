@@ -97,8 +97,10 @@ class Supervisor:
         self._actions: list[Action] = []
 
     def handle(self, event: Event) -> list[Action]:
-        """Return what to do about one event, in order."""
+        """Return what to do about one event, in order; nothing once the run has ended."""
         self._actions = []
+        if self.phase is Phase.ENDED:
+            return self._actions
         match event:
             case Began():
                 self._enter(Phase.STARTING, start_script(self._roster, self._limits))
