@@ -82,13 +82,13 @@ def test_a_packet_on_its_last_hop_home_is_in_flight_while_the_run_goes_on() -> N
 
 def test_holdings_name_owner_edge_state_age_and_the_oldest_packets() -> None:
     run = FakeRun()
-    handles = run.allocate("top", 3)
-    run.place(handles[:2], 2, 1, LedgerState.SENT, 1)
-    run.place(handles[2:], 2, 1, LedgerState.SENT, 9)
+    young, old, middle = run.allocate("top", 3)
+    for handle, age in ((young, 1), (old, 9), (middle, 5)):
+        run.place([handle], 2, 1, LedgerState.SENT, age)
     run.place(run.allocate("nic", 1), 1, 1, LedgerState.INDICATED, 4)
     run.count("top", sent=3)
     indicated, sent = run.observe().holdings
-    assert sent == Holding(1, "nic", LedgerState.SENT, 3, 9 << 16, tuple(reversed(handles)), 3, 0)
+    assert sent == Holding(1, "nic", LedgerState.SENT, 3, 9 << 16, (old, middle, young), 3, 0)
     assert (indicated.owner, indicated.state, indicated.oldest_ns) == ("top", LedgerState.INDICATED, 4 << 16)
 
 
