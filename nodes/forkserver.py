@@ -114,7 +114,7 @@ class ForkServer:
             Path("/proc/self/comm").write_text(f"ndisim:{name}"[:_COMM_LENGTH])
             code = self._body(node)
         except SystemExit as error:
-            code = error.code if isinstance(error.code, int) else NODE_CRASHED
+            code = error.code if isinstance(error.code, int | None) else NODE_CRASHED
         except BaseException:  # noqa: BLE001 the boundary of the process: nothing is above
             traceback.print_exc()
         finally:
