@@ -19,6 +19,7 @@ from shm.fence import full_fence
 
 MAX_MESSAGE = 256
 _FIELDS = 4
+_FIELD_LIMIT = 1 << 62
 
 
 class BellBlocked(SharedMemoryError):
@@ -44,6 +45,9 @@ class Bell:
         self._socket = context.socket(zmq.PUSH)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.SNDHWM, 0)
+        # Neighbours start in any order: a bell made before its listener must not miss it by ZeroMQ's 100 ms.
+        self._socket.setsockopt(zmq.RECONNECT_IVL, 2)
+        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 100)
         self._socket.connect(address)
         self._words = words
         self._arm = arm
@@ -137,7 +141,7 @@ def _decode(message: bytes) -> Notice | None:
     if (
         not isinstance(fields, list)
         or len(fields) != _FIELDS
-        or not all(type(field) is int for field in fields)
+        or not all(type(field) is int and 0 <= field < _FIELD_LIMIT for field in fields)
     ):
         return None
     return Notice(*fields)

@@ -36,7 +36,6 @@ class Segment:
 
     def __init__(self, name: str, memory: mmap.mmap) -> None:
         self.name = name
-        self._memory = memory
         self.size = len(memory) - HEADER_LENGTH
         self.buffer = memoryview(memory)[HEADER_LENGTH:]
 
