@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shm.arena import Arena, Slots
-from shm.handle import unpack
+from shm.handle import NO_HANDLE, unpack
 from shm.vectors import same
 
 U64 = NDArray[np.uint64]
@@ -26,7 +26,7 @@ Complaint = Callable[[str, int, str], None]
 class Custody:
     """The packets in this node's hands.
 
-    `held[slot]` is the handle held there or 0, `came[slot]` the port it came in by, `since[slot]` when (ns).
+    `held[slot]` is the handle held there or NO_HANDLE, `came[slot]` the port it came in by, `since[slot]` when (ns).
     `complain` reports a violation and returns: the caller goes on without the offending packets.
     """
 
@@ -34,7 +34,7 @@ class Custody:
         self.arena = arena
         self.complain = complain
         self.now = now
-        self.held = np.zeros(arena.slots, dtype=np.uint64)
+        self.held = np.full(arena.slots, NO_HANDLE, dtype=np.uint64)
         self.came = np.full(arena.slots, NOBODY, dtype=np.uint16)
         self.since = np.zeros(arena.slots, dtype=np.uint64)
         self.count = 0
@@ -54,11 +54,11 @@ class Custody:
         Each packet that was not held is reported as a violation of `rule`; `act` says what was tried.
         """
         if self.holds(handles, slots):
-            self.held[slots] = 0
+            self.held[slots] = NO_HANDLE
             self.count -= len(handles)
             return None
         good: NDArray[np.bool_] = self.held[slots] == handles
-        self.held[slots[good]] = 0
+        self.held[slots[good]] = NO_HANDLE
         self.count -= int(np.count_nonzero(good))
         self.complain_of(handles[~good], rule, act)
         return good

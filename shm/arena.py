@@ -9,7 +9,8 @@ Slot i is NBL i, its first NB i, its first MDL i and payload cell i, so the comm
 
 Links (`nb_next`, `nb_mdl`, `mdl_next`, `mdl_cell`) hold slot + 1; 0 means none, or for `nb_mdl` and `mdl_cell`
 the slot itself. `nb_data` is where an NB's data starts, as a byte position in all cells: whoever moves the start
-(retreat, advance, clone) keeps it in step with the links, and readers need one gather. One arena for all pools lets a chain that mixes pools be read by one vector operation.
+(retreat, advance, clone) keeps it in step with the links, and readers need one gather. One arena for all pools lets a
+chain that mixes pools be read by one vector operation.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shm.errors import HandleStale
-from shm.handle import GENERATION_STEP, pack, slots_of
+from shm.handle import GENERATION_STEP, NO_HANDLE, pack, slots_of
 from shm.layout import Layout
 from shm.vectors import none_set, same
 
@@ -40,7 +41,7 @@ _TABLES = {
     "born": "u8",
     "due": "u8",
     "parent": "u8",
-    "nb_data": "u8",
+    "nb_data": "i8",
     "status": "u4",
     "flags": "u4",
     "children": "u4",
@@ -70,7 +71,7 @@ class Arena:
     born: U64
     due: U64
     parent: U64
-    nb_data: U64
+    nb_data: NDArray[np.int64]
     status: U32
     flags: U32
     children: U32
@@ -154,6 +155,7 @@ class Pool:
         self._free_count = size
         self._next = np.array([pack(1, pool, slot) for slot in range(base, base + size)], dtype=np.uint64)
         self._allocated = 0
+        arena.handle[base : base + size] = NO_HANDLE
 
     @property
     def free_count(self) -> int:
@@ -165,13 +167,15 @@ class Pool:
 
         Each is one NBL with one NB and one MDL over its own cell, data starting `backfill` bytes into it. Status,
         flags, cancel id and parent are cleared (N6-NBL-02, N6-SEND-21). Raises ValueError when data and backfill
-        exceed a cell.
+        exceed a cell, or `length` has neither one value nor one for each packet asked for.
         """
         if np.max(length, initial=0) + backfill > CELL_LENGTH:
             raise ValueError(f"{int(np.max(length))} + {backfill} bytes do not fit a cell of {CELL_LENGTH}")
+        if count < 0 or np.size(length) not in (1, count):
+            raise ValueError(f"{count} packets asked for, {np.size(length)} lengths given")
         count = min(count, self._free_count)
         self._free_count -= count
-        slots = self._free[self._free_count : self._free_count + count].copy()
+        slots = self._free[self._free_count : self._free_count + count][::-1].copy()
         handles = self._claim(slots)
         arena = self._arena
         arena.packet_id[slots] = np.arange(self._allocated, self._allocated + count) + (self.number << 48)
@@ -182,15 +186,15 @@ class Pool:
         return handles
 
     def free(self, handles: U64) -> None:
-        """Take packets back, with every NB, MDL and cell of this pool that is linked to them.
+        """Take packets of this pool back, each named once, with every NB, MDL and cell that is linked to them.
 
-        Raises HandleStale for a handle that is not alive here (a double free).
+        Raises HandleStale for a handle that is not alive (a double free); nothing is freed then.
         """
         slots = self._arena.current(handles)
         links = self._arena.nb_next[slots] | self._arena.mdl_next[slots]
         if not none_set(links):
             slots = np.concatenate([slots, self._linked(slots[links != 0])])
-        self._arena.handle[slots] = 0
+        self._arena.handle[slots] = NO_HANDLE
         self._arena.ledger[slots] = 0
         self._free[self._free_count : self._free_count + len(slots)] = slots
         self._free_count += len(slots)
@@ -198,14 +202,15 @@ class Pool:
     def extend(self, handle: int, pieces: list[int], *, as_net_buffers: bool) -> None:
         """Grow one packet by further cells of `pieces` data bytes each: as NBs of their own, or as MDLs of the last NB.
 
-        Raises ValueError when the pool has too few slots or a piece exceeds a cell; the packet is then unchanged.
+        Raises ValueError when the pool has too few slots or a piece exceeds a cell, HandleStale when the packet is
+        not alive; nothing is changed then.
         """
         if len(pieces) > self._free_count or max(pieces, default=0) > CELL_LENGTH:
             raise ValueError(
                 f"cannot add {len(pieces)} pieces of at most {CELL_LENGTH} bytes: {self._free_count} free"
             )
         arena = self._arena
-        buffer = handle & ((1 << 28) - 1)
+        buffer = int(arena.current(np.array([handle], np.uint64))[0])
         while arena.nb_next[buffer]:
             buffer = int(arena.nb_next[buffer]) - 1
         last = buffer

@@ -23,6 +23,8 @@ POOL_SHIFT = SLOT_BITS
 GENERATION_SHIFT = SLOT_BITS + POOL_BITS
 GENERATION_STEP = 1 << GENERATION_SHIFT
 SLOT_MASK = MAX_SLOTS - 1
+NO_HANDLE = (1 << 64) - 1
+"""What tables of handles hold where there is no packet; 0 would pass for a handle of slot 0."""
 _SLOT_MASK_U64 = np.uint64(SLOT_MASK)
 
 
