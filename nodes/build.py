@@ -25,8 +25,8 @@ from shm.ring import COLUMNS, RingConsumer, RingMemory, RingProducer
 from shm.segment import Segment
 
 U64 = NDArray[np.uint64]
-Trace = Callable[[int, int, U64, "U64 | int"], None]
-"""Called with node id, time, packet handles and meta words of every vector that a node records."""
+Trace = Callable[[int, int, U64, int], None]
+"""Called with node id, time, packet handles and meta word of every vector that a node records."""
 
 
 class TracedRecorder(Recorder):
@@ -37,7 +37,7 @@ class TracedRecorder(Recorder):
         self._node = node
         self._trace = trace
 
-    def record(self, time: int, arguments: U64, meta: U64 | int) -> None:
+    def record(self, time: int, arguments: U64, meta: int) -> None:
         """Record one vector and pass it on."""
         super().record(time, arguments, meta)
         self._trace(self._node, time, arguments, meta)

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from nodes.custody import Custody
 from shm.arena import CELL_LENGTH, Slots
 from shm.handle import slots_of
-from shm.vectors import none_set
+from shm.vectors import none_set, same
 
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
-_CELL_MASK = np.uint64(CELL_LENGTH - 1)
+_CELL_MASK = CELL_LENGTH - 1
+_STEPS = np.arange(4096, dtype=np.int64) * CELL_LENGTH
 
 
 class NblChain:
@@ -147,7 +148,22 @@ class NblChain:
             raise ValueError(f"{length} bytes do not fit the shortest packet of the chain")
         arena.bytes_of(length)[start] = np.ascontiguousarray(payload).view(f"V{length}")[..., 0]
 
-    def _data_start(self, length: int) -> U64:
+    def rows(self, length: int) -> NDArray[np.uint8] | None:
+        """Return the first `length` bytes of each packet where they lie, writable, shape (n, length).
+
+        None when the packets do not lie side by side, as those allocated together and kept together do: use `header`
+        and `write` then. Raises ValueError as they do. Using the array after hand-over is a violation.
+        """
+        start = self._data_start(length)
+        first = int(start[0])
+        if len(start) > len(_STEPS) or not same(start - first, _STEPS[: len(start)]):
+            return None
+        cells = self._custody.arena.cells
+        slot, offset = divmod(first, CELL_LENGTH)
+        rows: NDArray[np.uint8] = cells[slot : slot + len(start), offset : offset + length]
+        return rows
+
+    def _data_start(self, length: int) -> Slots:
         """Return where each packet's data starts, as byte positions, when `length` bytes from there are in one cell."""
         self._custody.check(self.handles, self.slots)
         start = self._custody.arena.nb_data[self.slots]

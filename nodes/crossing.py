@@ -16,8 +16,6 @@ from enum import IntEnum, IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
-from shm.vectors import none_set
-
 REPLY = 0x80
 NOTICE = 0x40
 END = 1 << 31
@@ -101,11 +99,3 @@ def call_bounds(meta: NDArray[np.uint64]) -> list[tuple[int, int]]:
     if not stops or stops[-1] != len(meta):
         stops.append(len(meta))
     return list(zip([0, *stops[:-1]], stops, strict=True))
-
-
-def runs(keys: NDArray[np.uint64]) -> list[tuple[int, int]]:
-    """Return start and stop of each stretch of equal neighbouring keys."""
-    if none_set(keys != keys[0]):
-        return [(0, len(keys))]
-    cuts = (np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist()
-    return list(zip([0, *cuts], [*cuts, len(keys)], strict=True))

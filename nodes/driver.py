@@ -105,5 +105,9 @@ class Driver:
         return False
 
     def pass_on(self, port: Port, op: Op, chain: NblChain, meta: Any) -> None:
-        """Pass on a batch for which `bypasses` is true, with its meta words."""
+        """Pass on a batch of requests for which `bypasses` is true, with its meta words."""
+        raise NotImplementedError
+
+    def pass_back(self, port: Port, op: Op, chain: NblChain, meta: Any) -> None:
+        """Pass back a batch of replies for which `bypasses` is true, with its meta words."""
         raise NotImplementedError

@@ -46,14 +46,17 @@ class Control:
         """Queue a message for the orchestrator."""
         self.socket.send(msgpack.packb(message), zmq.DONTWAIT)
 
-    def receive(self, node: Node) -> None:
-        """Carry out every waiting command; what makes no sense is counted and dropped."""
+    def receive(self, node: Node) -> int:
+        """Carry out every waiting command and return how many; what makes no sense is counted and dropped."""
+        carried_out = 0
         while int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             message = msgpack.unpackb(self.socket.recv(zmq.DONTWAIT))
             if not isinstance(message, dict) or message.get("kind") != "command":
                 node.board.counters[Counter.MALFORMED] += 1
                 continue
             node.command(message["name"], message.get("arguments", {}), self._replier(message["id"]))
+            carried_out += 1
+        return carried_out
 
     def _replier(self, number: int) -> Reply:
         return lambda answer: self.send({"kind": "reply", "id": number, **answer})
@@ -96,7 +99,9 @@ def run(node: Node, control: Control, listener: BellListener) -> None:
         if idle_polls < SPINS:
             os.sched_yield()
             continue
-        control.receive(node)
+        if control.receive(node):
+            idle_polls = 0  # what a command made the driver hand over is published by a poll
+            continue
         node.update_gauges()
         if not node.lifecycle.exit_requested:
             _block(node, control, listener)

@@ -37,6 +37,12 @@ class Counter(IntEnum):
     """Free slots of the node's pool now (a gauge)."""
     DROPPED = 17
     """Packets a driver threw away on purpose."""
+    FOREIGN = 18
+    """Received frames without the stamp of a load generator."""
+    MISSING = 19
+    """Stamped frames that have not come though later ones of their flow have (a gauge)."""
+    REPEATED = 20
+    """Stamped frames that came again."""
 
 
 class PortCounter(IntEnum):

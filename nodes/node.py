@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nodes.chain import NblChain
 from nodes.clock import Clock
-from nodes.crossing import CALL_MASK, FLAGS_SHIFT, NOTICE, OP_MASK, REPLY, STATUS_SHIFT, Op, call_bounds, runs
+from nodes.crossing import CALL_MASK, FLAGS_SHIFT, NOTICE, OP_MASK, REPLY, STATUS_SHIFT, Op, call_bounds
 from nodes.custody import Custody
 from nodes.driver import Driver
 from nodes.lifecycle import Lifecycle
@@ -31,6 +31,7 @@ from shm.doorbell import Notice
 from shm.fence import CURSORS_SHARED
 from shm.recorder import Recorder
 from shm.ring import Entries
+from shm.vectors import none_set, runs
 
 U64 = NDArray[np.uint64]
 BATCH = 512
@@ -75,6 +76,7 @@ class Node:
         self._seen = np.zeros(len(ports), np.uint64)
         for port in self.ports:
             port.on_publish = self._stamp if driver.kind == "protocol" else None
+            port.held = self.board.histograms[HistogramRow.HELD]
 
     def ready(self) -> bool:
         """Return whether a poll would find entries or deferred calls."""
@@ -214,25 +216,31 @@ class Node:
                 self._requests(port, op, handles, meta)
 
     def _replies(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
-        chain = port.accept_replies(handles, "N6-RX-04" if op is Op.RETURN else "N6-SEND-10")
+        chain = port.take_back(handles, "N6-RX-04" if op is Op.RETURN else "N6-SEND-10")
         if not len(chain):
             return
+        if self.driver.bypasses(op) and len(chain) == len(handles):
+            self.driver.pass_back(port, op, chain, meta)
+            return
+        self.custody.receive(chain.handles, chain.slots)
         if port.on_publish is not None and op is Op.COMPLETE:
             self._count_completions(chain, meta)
         self.driver.accept(port, op, chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
 
     def _requests(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
-        before = len(handles)
-        chain = port.accept_requests(handles, self.clock.now())
-        if self.driver.bypasses(op) and len(chain) == before:
+        chain = port.check_in(handles)
+        whole = len(chain) == len(handles)
+        if self.driver.bypasses(op) and whole:
             self.driver.pass_on(port, op, chain, meta)
             return
-        if port.spec.coalesce or op is not Op.SEND:
+        self.custody.receive(chain.handles, chain.slots)
+        self.custody.since[chain.slots] = self.clock.now()
+        if not whole:
+            bounds = [(0, len(chain))] if len(chain) else []
+        elif port.spec.coalesce or op is not Op.SEND:
             bounds = runs(meta & CALL_MASK)
         else:
             bounds = call_bounds(meta)
-        if len(chain) != before:
-            bounds = [(0, len(chain))] if len(chain) else []
         for start, stop in bounds:
             flags = int(meta[start] & CALL_MASK) >> FLAGS_SHIFT
             self.driver.accept(port, op, chain[start:stop], flags)
@@ -249,7 +257,7 @@ class Node:
         self.board.counters[Counter.COMPLETED] += len(chain)
         self.board.histograms[HistogramRow.LATENCY].record(self.clock.now() - self.arena.born[chain.slots])
         statuses = meta >> np.uint64(STATUS_SHIFT)
-        if not statuses.any():
+        if none_set(statuses):
             self.board.count_status(0, len(chain))
             return
         for status, count in zip(*np.unique(statuses, return_counts=True), strict=True):

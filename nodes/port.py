@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.chain import NblChain
-from nodes.crossing import END, REPLY, STATUS_SHIFT, Event, Op, call_meta, event_meta
+from nodes.crossing import CALL_MASK, END, END_MASK, REPLY, STATUS_SHIFT, Event, Op, call_meta, event_meta
 from nodes.custody import Custody
 from nodes.metrics import PortCounter
 from nodes.spec import EdgeSpec
 from shm.arena import Slots
 from shm.doorbell import Bell, Notice
 from shm.errors import HandleStale
-from shm.handle import SLOT_MASK
+from shm.handle import slots_of
+from shm.histogram import Histogram
 from shm.recorder import Recorder
 from shm.ring import RingConsumer, RingProducer
 from shm.vectors import none_set, same
@@ -35,6 +36,7 @@ STATE_SHIFT = 32
 TIME_SHIFT = 16
 _OWNER_SHIFT_U64 = np.uint64(OWNER_SHIFT)
 _STATUS_SHIFT_U64 = np.uint64(STATUS_SHIFT)
+_CALL_AND_END = CALL_MASK | END_MASK
 
 LEDGER_STATES = {Op.SEND: 2, Op.INDICATE: 3, Op.FRAME: 4, Op.COMPLETE: 5, Op.RETURN: 5, Op.FRAME_DONE: 5}
 """What the state byte of the ledger word says after an operation; 0 is free, 1 is owned by its allocator."""
@@ -81,6 +83,7 @@ class Port:
         self.out = np.zeros(custody.arena.slots, dtype=np.uint64)
         self.outstanding = 0
         self.on_publish: Outgoing | None = None
+        self.held: Histogram | None = None
         self._node = node
         self._custody = custody
         self._recorder = recorder
@@ -114,10 +117,14 @@ class Port:
             self._stage(op, chain, call_meta(op, flags))
         return chain
 
-    def forward(self, op: Op, chain: NblChain, meta: U64 | int) -> None:
-        """Hand over a whole batch of requests with the meta words it came with: calls and flags stay as made."""
-        chain = self._take(op, chain)
+    def forward(self, op: Op, chain: NblChain, meta: U64) -> None:
+        """Pass on requests that have just been checked in and that no driver has seen, with the calls they came in."""
         self.outstanding += len(chain)
+        self._write_staged()
+        self._write(op, chain, meta & _CALL_AND_END)
+
+    def give_back(self, op: Op, chain: NblChain, meta: U64) -> None:
+        """Pass on replies that have just been checked in and that no driver has seen, with their statuses."""
         self._write_staged()
         self._write(op, chain, meta)
 
@@ -167,36 +174,48 @@ class Port:
             self.bell.ring_if_armed(notice)
         self.counters[PortCounter.BELLS] = self.bell.rung_count
 
-    def accept_requests(self, handles: U64, times: int) -> NblChain:
-        """Take packets that the neighbour handed over into custody, after checking generation and owner word."""
-        chain = self._check_in(handles)
-        self._custody.receive(chain.handles, chain.slots)
-        self._custody.came[chain.slots] = self.index
-        self._custody.since[chain.slots] = times
-        self.counters[PortCounter.REQUESTS_IN] += len(chain)
-        return chain
+    def check_in(self, handles: U64) -> NblChain:
+        """Return what the neighbour handed over as requests, after checking generation and owner word.
 
-    def accept_replies(self, handles: U64, rule: str) -> NblChain:
-        """Take back packets that were out through this port.
-
-        One that was not out (completed twice, or never sent here) is reported as a violation of `rule` by the
-        neighbour and left out.
+        What fails is reported and left out. The packets are not in the driver's custody yet.
         """
-        chain = self._check_in(handles)
-        if not same(self.out[chain.slots], chain.handles):
-            good = self.out[chain.slots] == chain.handles
-            for handle in chain.handles[~good].tolist():
+        arena = self._custody.arena
+        try:
+            slots = arena.current(handles)
+        except HandleStale:
+            handles = self._without_stale(handles)
+            slots = arena.current(handles)
+        owners = arena.ledger[slots] >> _OWNER_SHIFT_U64
+        if not none_set(owners != self._node):
+            for handle in handles[owners != self._node].tolist():
                 self._custody.complain(
-                    rule,
+                    "N6-SEND-03",
                     handle,
-                    f"{self.spec.peer_name} gave back packet {handle:#018x}, which it did not have",
+                    f"{self.spec.peer_name} handed over packet {handle:#018x} without owning it",
                 )
-            chain = chain[good]
-        self.out[chain.slots] = 0
-        self.outstanding -= len(chain)
-        self._custody.receive(chain.handles, chain.slots)
-        self.counters[PortCounter.REPLIES_IN] += len(chain)
-        return chain
+            handles, slots = handles[owners == self._node], slots[owners == self._node]
+        self._custody.came[slots] = self.index
+        self.counters[PortCounter.REQUESTS_IN] += len(handles)
+        return NblChain(handles, slots, self._custody)
+
+    def take_back(self, handles: U64, rule: str) -> NblChain:
+        """Return packets that were out through this port and are back, not in the driver's custody yet.
+
+        One that was not out (completed twice, never sent here, or no packet at all) is reported as a violation of
+        `rule` and left out. The in-flight table decides; shared memory is not asked.
+        """
+        slots = slots_of(handles)
+        try:
+            known = same(self.out[slots], handles)
+        except IndexError:
+            known = False
+        if not known:
+            handles = self._without_unknown(handles, rule)
+            slots = slots_of(handles)
+        self.out[slots] = 0
+        self.outstanding -= len(handles)
+        self.counters[PortCounter.REPLIES_IN] += len(handles)
+        return NblChain(handles, slots, self._custody)
 
     def _release(self, op: Op, chain: NblChain) -> NDArray[np.bool_] | None:
         return self._custody.release(chain.handles, chain.slots, HANDED_TWICE[op], _ACTS[op])
@@ -227,16 +246,21 @@ class Port:
         else:
             handles = np.concatenate([chain.handles for chain in chains])
             ends = np.cumsum([len(chain) for chain in chains]).tolist()
-            chain = NblChain(handles, (handles & np.uint64(SLOT_MASK)).view(np.int64), self._custody)
+            chain = NblChain(handles, slots_of(handles), self._custody)
         if op & REPLY:
+            self._note_held(chain, now or self._custody.now())
             self._write(op, chain, meta, now)
             return
         metas = np.full(len(chain), meta, dtype=np.uint64)
         metas[np.array(ends) - 1] |= np.uint64(END)
         self._write(op, chain, metas, now)
 
+    def _note_held(self, chain: NblChain, now: int) -> None:
+        if self.held is not None:
+            self.held.record(np.uint64(now) - self._custody.since[chain.slots])
+
     def _write(self, op: Op, chain: NblChain, meta: U64 | int, now: int = 0) -> None:
-        """Fill ring, ledger, in-flight table and flight recorder for one vector of packets."""
+        """Fill ring, ledger, in-flight table and flight recorder for one vector of packets; publishing comes later."""
         now = now or self._custody.now()
         handles, slots = chain.handles, chain.slots
         if op & REPLY:
@@ -254,30 +278,21 @@ class Port:
         )
         event = Event.GIVEN_BACK if op & REPLY else Event.HANDED_OVER
         self._recorder.record(now, handles, event_meta(event, op, self.spec.edge))
-        self.producer.write(handles, meta, now)
+        self.producer.write(handles, meta)
 
-    def _check_in(self, handles: U64) -> NblChain:
-        arena = self._custody.arena
-        try:
-            slots = arena.current(handles)
-        except HandleStale:
-            handles = self._without_stale(handles)
-            slots = arena.current(handles)
-        owners = arena.ledger[slots] >> _OWNER_SHIFT_U64
-        if not none_set(owners != self._node):
-            for handle in handles[owners != self._node].tolist():
-                self._custody.complain(
-                    "N6-SEND-03",
-                    handle,
-                    f"{self.spec.peer_name} handed over packet {handle:#018x} without owning it",
-                )
-            handles = handles[owners == self._node]
-            slots = slots[owners == self._node]
-        return NblChain(handles, slots, self._custody)
+    def _without_unknown(self, handles: U64, rule: str) -> U64:
+        slots = slots_of(handles)
+        good = slots < len(self.out)
+        good[good] = self.out[slots[good]] == handles[good]
+        for handle in handles[~good].tolist():
+            self._custody.complain(
+                rule, handle, f"{self.spec.peer_name} gave back packet {handle:#018x}, which it did not have"
+            )
+        return handles[good]
 
     def _without_stale(self, handles: U64) -> U64:
         arena = self._custody.arena
-        slots = (handles & np.uint64(SLOT_MASK)).view(np.int64)
+        slots = slots_of(handles)
         inside = slots < arena.slots
         good = inside.copy()
         good[inside] = arena.handle[slots[inside]] == handles[inside]
@@ -287,7 +302,7 @@ class Port:
     def _send_notices(self) -> None:
         while self._notices and self.producer.free() > 0:
             argument, meta = self._notices.pop(0)
-            self.producer.write(np.array([argument], np.uint64), meta, self._custody.now())
+            self.producer.write(np.array([argument], np.uint64), meta)
             self.counters[PortCounter.NOTICES] += 1
 
 

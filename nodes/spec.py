@@ -70,7 +70,7 @@ class NodeSpec:
     output: str
     segments: dict[str, str]
     edges: tuple[EdgeSpec, ...]
-    events: int = 16384
+    events: int = 8192
 
     def pack(self) -> bytes:
         """Return the spec as msgpack."""

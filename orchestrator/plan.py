@@ -25,7 +25,7 @@ from shm.ring import COLUMNS
 
 WIRE_DEPTH = 1024
 RING_FACTOR = 2
-EVENTS = 16384
+EVENTS = 8192
 
 
 class PlanTooLarge(ValueError):

@@ -1,11 +1,11 @@
 """What one node shows of itself, in a segment of its own: words, counters, histograms and the flight recorder.
 
-    words      | progress | state | recorder cursor | ... |     one u64 each, written by the node alone
+    words      | progress | state | done | ... |     one u64 each, written by the node alone
     counters   | u64[64] |
     ports      | u64[ports][16] |
     statuses   | (status, count) u64[32][2] |
     histograms | u64[4][BUCKETS] |
-    recorder   | u64[3][events] |
+    recorder   | cursors u64[2] | arguments u64[events] | rows u64[events / 8][4] |
 
 Readers need no consent of the node and go on reading after its death.
 """
@@ -13,14 +13,13 @@ Readers need no consent of the node and go on reading after its death.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shm.histogram import BUCKETS, Histogram
 from shm.layout import Layout, words_of
-from shm.recorder import Recorder, read_events
+from shm.recorder import EVENTS_PER_ROW, ROW_WORDS, Recorder, read_events
 
 COUNTERS = 64
 PORT_COUNTERS = 16
@@ -33,8 +32,7 @@ class Word(IntEnum):
 
     PROGRESS = 0
     STATE = 1
-    RECORDER = 2
-    DONE = 3
+    DONE = 2
 
 
 class Board:
@@ -47,7 +45,9 @@ class Board:
         self.ports = [words_of(row) for row in arrays["ports"]]
         self.statuses: NDArray[np.uint64] = arrays["statuses"]
         self.histograms = [Histogram(row) for row in arrays["histograms"]]
-        self._recorder: NDArray[Any] = arrays["recorder"]
+        self._arguments: NDArray[np.uint64] = arrays["arguments"]
+        self._rows: NDArray[np.uint64] = arrays["rows"]
+        self._cursors = words_of(arrays["cursors"])
 
     @staticmethod
     def layout(ports: int, events: int) -> Layout:
@@ -58,16 +58,18 @@ class Board:
         layout.add("ports", "u8", max(ports, 1), PORT_COUNTERS)
         layout.add("statuses", "u8", STATUSES, 2)
         layout.add("histograms", "u8", HISTOGRAMS, BUCKETS)
-        layout.add("recorder", "u8", 3, events)
+        layout.add("cursors", "u8", 2)
+        layout.add("arguments", "u8", events)
+        layout.add("rows", "u8", events // EVENTS_PER_ROW, ROW_WORDS)
         return layout
 
     def recorder(self) -> Recorder:
         """Return the writing end of the flight recorder; the node alone asks for it."""
-        return Recorder(self._recorder, self.words, Word.RECORDER)
+        return Recorder(self._arguments, self._rows, self._cursors)
 
-    def events(self) -> NDArray[np.uint64]:
-        """Return the recorded events that are still kept, shape (3, m): times, arguments, meta."""
-        return read_events(self._recorder, self.words[Word.RECORDER])
+    def events(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
+        """Return the recorded events that are still kept, oldest first: times, arguments and meta."""
+        return read_events(self._arguments, self._rows, self._cursors)
 
     def count_status(self, status: int, count: int) -> None:
         """Add `count` completions with `status`; statuses beyond the table's 32 rows share the last one."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shm.vectors import runs
+
 PRECISION_BITS = 5
 OCTAVES = 44
 BUCKETS = OCTAVES << PRECISION_BITS
 _SHIFT = np.uint64(52 - PRECISION_BITS)
 _BIAS = 1023 << PRECISION_BITS
+_FEW = 3
 
 
 def bucket_of(values: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -37,7 +40,12 @@ class Histogram:
         self.counts = counts
 
     def record(self, values: NDArray[np.uint64]) -> None:
-        """Count every value (ns)."""
+        """Count every value (ns); neighbours that are equal, as those of one call are, are counted at once."""
+        stretches = runs(values)
+        if len(stretches) <= _FEW:
+            for start, stop in stretches:
+                self.counts[bucket_of(values[start : start + 1])] += np.uint64(stop - start)
+            return
         index = bucket_of(values)
         low = int(index.min())
         counted = np.bincount(index - low)

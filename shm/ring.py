@@ -1,10 +1,9 @@
 """Single-producer single-consumer rings.
 
-A ring is three parallel columns (argument, meta, time) and two cursors that count for ever:
+A ring is two parallel columns and two cursors that count for ever:
 
     argument  | u64 | u64 | u64 | ...      a packet handle, or what the operation needs
     meta      | u64 | u64 | u64 | ...      operation, flags, status: opaque here
-    time      | u64 | u64 | u64 | ...      when it was published, ns
 
     tail -> written by the producer alone    head -> written by the consumer alone
 
@@ -22,12 +21,12 @@ from numpy.typing import NDArray
 from shm.errors import CursorCorrupt, RingOverrun
 
 U64 = NDArray[np.uint64]
-COLUMNS = 3
+COLUMNS = 2
 
 
 @dataclass(frozen=True)
 class RingMemory:
-    """The memory of one ring: columns of shape (3, capacity) and the two cursor words.
+    """The memory of one ring: columns of shape (2, capacity) and the two cursor words.
 
     `words` is the segment as native 64-bit words; `tail` and `head` are indices into it.
     """
@@ -45,12 +44,11 @@ class RingMemory:
 
 @dataclass(frozen=True)
 class Entries:
-    """Entries copied out of a ring: three arrays of one length and the position of the first."""
+    """Entries copied out of a ring: two arrays of one length and the position of the first."""
 
     position: int
     arguments: U64
     meta: U64
-    times: U64
 
     def __len__(self) -> int:
         return len(self.arguments)
@@ -62,7 +60,7 @@ class RingProducer:
     def __init__(self, memory: RingMemory) -> None:
         self._memory = memory
         self._mask = memory.capacity - 1
-        self._arguments, self._meta, self._times = memory.columns
+        self._arguments, self._meta = memory.columns
         self.position = memory.words[memory.tail]
         self._head_position = memory.words[memory.head]
 
@@ -80,7 +78,7 @@ class RingProducer:
             room = self._mask + 1 - (self.position - head_position)
         return room
 
-    def write(self, arguments: U64, meta: U64 | int, time: int) -> int:
+    def write(self, arguments: U64, meta: U64 | int) -> int:
         """Fill the next entries without showing them; return the position of the first.
 
         Raises RingOverrun when they do not fit: credits should have prevented the call.
@@ -93,12 +91,10 @@ class RingProducer:
         if stop <= self._mask + 1:
             self._arguments[start:stop] = arguments
             self._meta[start:stop] = meta
-            self._times[start:stop] = time
         else:
             index = np.arange(start, stop) & self._mask
             self._arguments[index] = arguments
             self._meta[index] = meta
-            self._times[index] = time
         first = self.position
         self.position += count
         return first
@@ -134,7 +130,7 @@ class RingConsumer:
             block = self._memory.columns[:, start:stop].copy()
         else:
             block = self._memory.columns[:, np.arange(start, stop) & self._mask]
-        return Entries(self.position, block[0], block[1], block[2])
+        return Entries(self.position, block[0], block[1])
 
     def release(self, count: int) -> None:
         """Give `count` entries back to the producer: one store."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nodes.chain import NblChain
-from nodes.crossing import CALL_MASK, END, FLAGS_SHIFT, Op
+from nodes.crossing import CALL_MASK, FLAGS_SHIFT, Op
 from nodes.driver import Driver
 from nodes.metrics import Counter
 from nodes.ndis.routing import by_receiver, complete_upwards
@@ -152,8 +152,19 @@ class Filter(Driver):
     def pass_on(self, port: Port, op: Op, chain: NblChain, meta: U64) -> None:
         """Pass a whole batch of requests on, with the calls it was made of."""
         if op is Op.SEND:
-            self._below.forward(op, chain, meta & (CALL_MASK | END))
+            self._below.forward(op, chain, meta)
         elif len(self._above) == 1:
-            self._above[0].forward(op, chain, meta & (CALL_MASK | END))
+            self._above[0].forward(op, chain, meta)
         else:
+            self._node.custody.receive(chain.handles, chain.slots)
             self.module.indicate_receive_net_buffer_lists(chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
+
+    def pass_back(self, port: Port, op: Op, chain: NblChain, meta: U64) -> None:
+        """Pass a whole batch of replies back to where the packets came from."""
+        if op is Op.RETURN:
+            self._below.give_back(op, chain, meta)
+        elif len(self._above) == 1:
+            self._above[0].give_back(op, chain, meta)
+        else:
+            self._node.custody.receive(chain.handles, chain.slots)
+            self.module.send_net_buffer_lists_complete(chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)

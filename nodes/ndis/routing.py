@@ -36,6 +36,8 @@ def by_sender(node: Node, ports: Sequence[Port], chain: NblChain) -> list[tuple[
 
     Packets that came in by none, the node's own, are reported (N6-SEND-10) and left out.
     """
+    if len(node.ports) == 1:
+        return [(ports[0], chain)]
     came = node.custody.came[chain.slots]
     if none_set(came != ports[0].index):
         return [(ports[0], chain)]
@@ -48,9 +50,7 @@ def by_sender(node: Node, ports: Sequence[Port], chain: NblChain) -> list[tuple[
     chain, came = chain[order], came[order]
     cuts = [0, *(np.flatnonzero(np.diff(came)) + 1).tolist(), len(came)]
     return [
-        (node.ports[int(came[start])], chain[start:stop])
-        for start, stop in pairwise(cuts)
-        if start < stop
+        (node.ports[int(came[start])], chain[start:stop]) for start, stop in pairwise(cuts) if start < stop
     ]
 
 

@@ -122,7 +122,7 @@ class Receiver:
         arena, slots = self._arena, chain.slots
         if not none_set(arena.nb_next[slots] | arena.mdl_next[slots]):
             return False
-        starts = arena.nb_data[slots] % np.uint64(CELL_LENGTH)
+        starts = arena.nb_data[slots] % CELL_LENGTH
         return int(starts.max()) + self._width(arena.nb_length[slots]) <= CELL_LENGTH
 
     def _copy(self, chain: NblChain) -> None:

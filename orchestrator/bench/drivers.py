@@ -78,8 +78,12 @@ class BenchSender(Protocol):
         if not self._left:
             return
         self._left -= 1
-        self._generator.fill(self._rows)
-        chain.write(self._rows.view(np.uint8))
+        rows = chain.rows(PACKET_BYTES)
+        if rows is not None:
+            self._generator.fill(rows.view(np.uint32))
+        else:
+            self._generator.fill(self._rows)
+            chain.write(self._rows.view(np.uint8))
         self._binding.send_net_buffer_lists(chain)
 
 
@@ -94,6 +98,7 @@ class BenchBottom(Miniport):
 
     def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
         """Read, set the status, complete: one vector operation each."""
-        self.reader.read(chain.header(HEADER_BYTES).view(np.uint32))
+        rows = chain.rows(HEADER_BYTES)
+        self.reader.read((chain.header(HEADER_BYTES) if rows is None else rows).view(np.uint32))
         chain.status = Status.SUCCESS
         adapter.send_net_buffer_lists_complete(chain)
