@@ -1,0 +1,79 @@
+"""Who sends and with which packets: the senders of a load generator and its bindings' packets at rest."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nodes.chain import NblChain
+from nodes.frames import FrameTemplate, UdpFlow, node_mac
+from nodes.ndis import Binding
+
+_NETWORK = 10 << 24
+_BROADCAST_MAC = b"\xff" * 6
+_FIRST_PORT = 0xC000
+_DISCARD_PORT = 9
+
+
+class Sender:
+    """One UDP flow to the broadcast address of 10.0.0.0/8; `sequence` is the number of its next packet.
+
+    Its flow id is ``node << 16 | place``. Packet k of the node is the business of sender ``k % of``.
+    """
+
+    def __init__(self, node: int, place: int, of: int) -> None:
+        source, everyone = _NETWORK | node << 12 | place + 1, _NETWORK | 0xFFFFFF
+        flow = UdpFlow(node_mac(node), _BROADCAST_MAC, source, everyone, _FIRST_PORT | place, _DISCARD_PORT)
+        self.template = FrameTemplate(flow, node << 16 | place)
+        self.stream = f"size/{node}/{place}"
+        self.sequence = 0
+        self._place = place
+        self._of = of
+
+    def wanted(self, due: int) -> int:
+        """Return how many packets it has yet to send when the first `due` packets of the node may leave."""
+        return max(-(-(due - self._place) // self._of) - self.sequence, 0)
+
+    def serials(self, count: int) -> NDArray[np.int64]:
+        """Return the places of its next `count` packets among all packets of the node."""
+        return np.arange(self.sequence, self.sequence + count, dtype=np.int64) * self._of + self._place
+
+
+class Lane:
+    """One binding, its packets at rest, and the senders that use it in turn; `burst` is the longest call."""
+
+    def __init__(self, binding: Binding, senders: list[Sender], packets: NblChain, burst: int) -> None:
+        self.binding = binding
+        self.open = False
+        self.spare_count = len(packets)
+        self.burst = min(burst, len(packets))
+        self.turn = 0
+        self._spare = deque([packets])
+        self._senders = senders
+
+    def give(self, chain: NblChain) -> None:
+        """Put packets to rest."""
+        self._spare.append(chain)
+        self.spare_count += len(chain)
+
+    def take(self, count: int) -> NblChain:
+        """Return `count` packets at rest, at least one; the caller has seen that there are as many."""
+        self.spare_count -= count
+        parts = []
+        while count:
+            chain = self._spare.popleft()
+            if len(chain) > count:
+                self._spare.appendleft(chain[count:])
+                chain = chain[:count]
+            parts.append(chain)
+            count -= len(chain)
+        return parts[0] if len(parts) == 1 else NblChain.join(parts)
+
+    def in_turn(self) -> Iterator[tuple[int, Sender]]:
+        """Walk the senders once, from the one whose turn it is; each comes with the `turn` that follows it."""
+        for step in range(len(self._senders)):
+            place = (self.turn + step) % len(self._senders)
+            yield place + 1, self._senders[place]
