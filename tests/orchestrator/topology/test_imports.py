@@ -7,7 +7,7 @@ import pytest
 
 import orchestrator.topology
 
-LATE = ("pydantic", "ruamel", "numpy", "zmq", "nodes.stock", "nodes.driver")
+LATE = ("pydantic", "ruamel", "nodes.stock")
 
 
 @pytest.mark.parametrize(
