@@ -24,6 +24,7 @@ from nodes.rng import Rng
 from nodes.timers import NEVER
 from orchestrator.control import event_of
 from orchestrator.events import Event, Exhausted, Exited, Hello, Interrupted, Replied
+from orchestrator.failures import NodeFailed
 from orchestrator.memory import RunMemory
 from orchestrator.plan import Plan
 from orchestrator.signals import Signals
@@ -86,9 +87,13 @@ class InlineFleet:
         return self._clock.now()
 
     def start(self) -> None:
-        """Build every node; raises what its driver's constructor raises."""
+        """Build every node; raises NodeFailed when its driver's constructor raises."""
         for spec in self._plan.nodes:
-            node = build_node(spec, self._memory.of(spec), self._clock, trace=self._trace)
+            try:
+                node = build_node(spec, self._memory.of(spec), self._clock, trace=self._trace)
+            except Exception as error:
+                text = f"driver code of node {spec.name!r} raised {type(error).__name__}: {error}"
+                raise NodeFailed(text) from error
             node.on_event = partial(self._hear, spec.node)
             self._nodes[spec.node] = node
             self._events.append(Hello(spec.node))

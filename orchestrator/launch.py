@@ -35,6 +35,7 @@ from orchestrator.inline import InlineFleet, Scheduler, SeededScheduler
 from orchestrator.memory import RunMemory, check_room
 from orchestrator.plan import Plan, compile_plan
 from orchestrator.processes import ForkServer
+from orchestrator.replays import prepare_captures
 from orchestrator.rundir import RunDirectory, run_details
 from orchestrator.script import Limits, Roster
 from orchestrator.signals import Signals
@@ -203,19 +204,19 @@ class Run:
 
     def _build(self) -> None:
         """Make everything that the run owns; the resources close in the opposite order."""
-        clean()
         self._resources.callback(self._signals.close)
         if self.mode == "processes":
             self._server = self._server or ForkServer()
             self._resources.callback(self._server.close)
             self._server.preload({node.reference for node in self.topology.nodes.values()})
+        clean()
         directory = RunDirectory.create()
         self._resources.callback(directory.remove)
         self.id, self.directory = directory.token, directory.path
         if self.output is not None:
             self.output.mkdir(parents=True, exist_ok=True)
         self.plan = compile_plan(
-            self.topology,
+            prepare_captures(self.topology, directory.path),
             token=directory.number,
             token_text=directory.token,
             directory=directory.path,

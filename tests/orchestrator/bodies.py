@@ -92,3 +92,15 @@ def reports_modules(spec: NodeSpec) -> None:
         "one thread" if len(list(Path("/proc/self/task").iterdir())) == 1 else "threads",
         sep="; ",
     )
+
+
+def lies(spec: NodeSpec) -> None:
+    """Say hello with a secret that is not the run's, then wait."""
+    import msgpack
+    import zmq
+
+    socket = zmq.Context(1).socket(zmq.DEALER)
+    socket.setsockopt(zmq.IDENTITY, spec.name.encode())
+    socket.connect(spec.control)
+    socket.send(msgpack.packb({"kind": "hello", "node": spec.node, "pid": 1, "secret": b"guess"}))
+    waits(spec)
