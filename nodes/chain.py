@@ -63,7 +63,7 @@ class NblChain:
 
         Raises ValueError when an array of indices picks a packet twice.
         """
-        if isinstance(index, int):
+        if isinstance(index, int | np.integer):
             return Nbl(int(self.handles[index]), int(self.slots[index]), self._custody)
         if isinstance(index, np.ndarray) and index.dtype != np.bool_:
             return self._unique(self.handles[index])
@@ -85,10 +85,13 @@ class NblChain:
 
     @length.setter
     def length(self, value: int | U32) -> None:
-        if np.max(value, initial=0) > CELL_LENGTH:
-            raise ValueError(f"{int(np.max(value))} bytes do not fit the first MDL's cell of {CELL_LENGTH}")
+        stop = self._custody.arena.nb_offset[self.slots] + value
+        if np.max(stop, initial=0) > CELL_LENGTH:
+            raise ValueError(
+                f"data would end at byte {int(np.max(stop))} of the first MDL's cell of {CELL_LENGTH}"
+            )
         self._write(self._custody.arena.nb_length, value)
-        self._custody.arena.mdl_length[self.slots] = self._custody.arena.nb_offset[self.slots] + value
+        self._custody.arena.mdl_length[self.slots] = stop
 
     @property
     def packet_id(self) -> U64:
@@ -151,15 +154,14 @@ class NblChain:
     def rows(self, length: int) -> NDArray[np.uint8] | None:
         """Return the first `length` bytes of each packet where they lie, writable, shape (n, length).
 
-        None when the packets do not lie side by side, as those allocated together and kept together do: use `header`
-        and `write` then. Raises ValueError as they do. Using the array after hand-over is a violation.
+        None when there are none, or they do not lie side by side as packets allocated together and kept together do:
+        use `header` and `write` then. Raises ValueError as they do. Using the array after hand-over is a violation.
         """
         start = self._data_start(length)
-        first = int(start[0])
-        if len(start) > len(_STEPS) or not same(start - first, _STEPS[: len(start)]):
+        if not 0 < len(start) <= len(_STEPS) or not same(start - start[0], _STEPS[: len(start)]):
             return None
         cells = self._custody.arena.cells
-        slot, offset = divmod(first, CELL_LENGTH)
+        slot, offset = divmod(int(start[0]), CELL_LENGTH)
         rows: NDArray[np.uint8] = cells[slot : slot + len(start), offset : offset + length]
         return rows
 

@@ -37,5 +37,8 @@ class Rng:
         return (self.bits(name, ids) >> np.uint64(11)).astype(np.float64) * (1.0 / (1 << 53))
 
     def integers(self, name: str, ids: NDArray[np.uint64], low: int, high: int) -> NDArray[np.int64]:
-        """Return an integer in [low, high] for each id."""
-        return (low + self.uniform(name, ids) * (high - low + 1)).astype(np.int64)
+        """Return an integer in [low, high] for each id; raises ValueError for an empty range or one beyond 2**53."""
+        span = high - low + 1
+        if not 1 <= span <= 1 << 53:
+            raise ValueError(f"cannot draw from {low} to {high}")
+        return low + (self.uniform(name, ids) * span).astype(np.int64)

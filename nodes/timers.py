@@ -43,11 +43,15 @@ class Timers:
         return self._heap[0][0] if self._heap else NEVER
 
     def run_due(self, now: int) -> int:
-        """Run every timer due at `now`, not those they set anew; return how many ran."""
+        """Run every timer due at `now`, not those they set anew; return how many ran.
+
+        They are taken off first: one that sets itself anew in the past must not keep later ones from running.
+        """
+        due = []
+        while self._heap and self._heap[0][0] <= now:
+            due.append(heapq.heappop(self._heap)[2])
         ran = 0
-        last = self._created
-        while self._heap and self._heap[0][0] <= now and self._heap[0][1] <= last:
-            timer = heapq.heappop(self._heap)[2]
+        for timer in due:
             if timer.callback is not None:
                 timer.callback()
                 ran += 1

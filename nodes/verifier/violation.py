@@ -9,6 +9,9 @@ from typing import Any
 
 _OWN_ROOTS = ("nodes.", "shm.")
 _DRIVER_ROOTS = ("nodes.stock.",)
+_DISPATCHER = "nodes.node"
+_ENTRANCES = frozenset({"poll", "command"})
+"""The functions of the dispatcher from which all driver code is called."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,15 @@ class Violation:
 
 
 def driver_location() -> str:
-    """Return ``file:line`` of the innermost frame that is driver code, or an empty string outside of any."""
+    """Return ``file:line`` of the innermost frame that is driver code, or an empty string outside of any.
+
+    The search ends at the dispatcher: who called that, a process' body or a scheduler, is no driver.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
+        if module == _DISPATCHER and frame.f_code.co_name in _ENTRANCES:
+            return ""
         if module.startswith(_DRIVER_ROOTS) or not module.startswith(_OWN_ROOTS):
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back
