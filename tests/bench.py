@@ -6,7 +6,7 @@ virtual and stands still unless a test lets time pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -120,16 +120,21 @@ class Bench:
             self.settle()
         raise NeverRests(f"the stack set {POLLS} timers within {duration} ns")
 
-    def run_out(self) -> None:
-        """Let time pass until no timer is set."""
+    def run_out(self, enough: Callable[[], Any] = bool) -> None:
+        """Let time pass until no timer is set or `enough` is true."""
         self.settle()
-        while (due := min(node.next_due() for node in self.nodes.values())) != NEVER:
-            self.run_for(max(due - self.clock.now(), 0))
+        for _ in range(POLLS):
+            due = min(node.next_due() for node in self.nodes.values())
+            if due == NEVER or enough():
+                return
+            self.clock.advance_to(max(due, self.clock.now()))
+            self.settle()
+        raise NeverRests(f"the stack set more than {POLLS} timers")
 
     def pause(self, name: str) -> None:
-        """Pause a node and wait until it is paused."""
+        """Pause a node and let time pass until it is paused."""
         answers = self.command(name, "pause")
-        self.settle()
+        self.run_out(lambda: answers)
         assert answers == [{"ok": True, "value": None}], f"{name} answered {answers} to pause"
 
     def stop(self) -> None:

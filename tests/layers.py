@@ -10,8 +10,9 @@ import numpy as np
 
 from nodes.chain import NblChain
 from nodes.ndis import Adapter, Binding, Filter, FilterModule, Miniport, Protocol
-from nodes.options import Count, Positive
+from nodes.options import Count, Duration, Positive
 from nodes.status import Status, status_name
+from shm.arena import CELL_LENGTH, Pool
 
 
 class Teller(Protocol):
@@ -39,6 +40,12 @@ class Teller(Protocol):
         self.sent += handles
         self.bindings[0].send_net_buffer_lists(chain)
         return handles
+
+    def send_pieces(self, pieces: list[bytes], *, as_net_buffers: bool) -> None:
+        """Send one packet whose data lies in several cells: as NBs, or as MDLs of one NB."""
+        chain = self.bindings[0].allocate_net_buffer_lists(1, len(pieces[0]))
+        extend(self._node.pool, chain, pieces, as_net_buffers=as_net_buffers)
+        self.bindings[0].send_net_buffer_lists(chain)
 
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
         names = [status_name(status) for status in chain.status.tolist()]
@@ -126,13 +133,29 @@ class Floor(Miniport):
         self.adapter.indicate_receive_net_buffer_lists(chain)
         return handles
 
+    def indicate_long(self, frame: bytes) -> None:
+        """Indicate one frame that lies in several cells."""
+        pieces = [frame[start : start + CELL_LENGTH] for start in range(0, len(frame), CELL_LENGTH)]
+        chain = self.adapter.allocate_net_buffer_lists(1, len(pieces[0]))
+        extend(self._node.pool, chain, pieces, as_net_buffers=False)
+        self.adapter.indicate_receive_net_buffer_lists(chain)
+
+
+def extend(pool: Pool, chain: NblChain, pieces: list[bytes], *, as_net_buffers: bool) -> None:
+    """Give a packet further cells and write one piece into each of them."""
+    pool.extend(int(chain.handles[0]), [len(piece) for piece in pieces[1:]], as_net_buffers=as_net_buffers)
+    views = [view for buffer in chain[0].net_buffers for view in buffer.pieces]
+    for view, piece in zip(views, pieces, strict=True):
+        view[:] = piece
+
 
 @dataclass(frozen=True)
 class GateOptions:
-    """How many packets wait before a gate opens, and how many of them leave at a time."""
+    """How many packets wait before a gate opens, for how long at most (ns), and how many then leave at a time."""
 
     gather: Count = 8
     leave: Positive = 3
+    patience: Duration = 1_000_000
 
 
 class Gate(Filter):
@@ -151,7 +174,13 @@ class Gate(Filter):
 
     def send_net_buffer_lists(self, chain: NblChain, flags: int) -> None:
         self._queue.append(chain)
-        if sum(map(len, self._queue)) < self.options.gather:
+        if sum(map(len, self._queue)) >= self.options.gather:
+            self._open()
+        elif len(self._queue) == 1:
+            self.set_timer(self.options.patience, self._open)
+
+    def _open(self) -> None:
+        if not self._queue:
             return
         chain = NblChain.join(self._queue)
         self._queue = []

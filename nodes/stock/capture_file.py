@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,10 @@ class NoOutputDirectory(ValueError):
 
 
 class CaptureFile:
-    """A pcapng file of one node; times in it are the node's clock, packet ids those of reports and traces."""
+    """A pcapng file of one node; times in it are the node's clock, packet ids those of reports and traces.
+
+    It is closed with its driver at the latest, also where a run breaks off.
+    """
 
     def __init__(self, node: Node, name: str, interfaces: Sequence[str], snaplen: int = 65535) -> None:
         """Create `name`, in which ``{node}`` stands for the node's name, and the directories on its way.
@@ -40,6 +44,7 @@ class CaptureFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._node = node
         self._writer = PcapngWriter(path, interfaces=interfaces, snaplen=snaplen)
+        weakref.finalize(self, self._writer.close)
 
     def write(self, chain: NblChain, frames: FrameRows, interface: int = 0) -> None:
         """Append frames of a chain that is held, as seen now."""
