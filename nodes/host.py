@@ -16,7 +16,7 @@ from nodes.build import attach_segments, build_node, listen
 from nodes.clock import MonotonicClock
 from nodes.lifecycle import Reply
 from nodes.metrics import Counter
-from nodes.node import Node
+from nodes.node import Node, failure_event
 from nodes.spec import NodeSpec
 from nodes.timers import NEVER
 from shm.board import Word
@@ -29,6 +29,8 @@ CONTROL_EVERY = 64
 LONGEST_WAIT = 500_000_000
 """Longest block in ns: the progress word moves at least this often."""
 MAX_MESSAGE = 65536
+LAST_WORDS_MS = 1000
+"""How long a node that ends waits for its last messages to leave."""
 
 
 class Control:
@@ -36,10 +38,12 @@ class Control:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], spec: NodeSpec) -> None:
         self.socket = context.socket(zmq.DEALER)
-        self.socket.setsockopt(zmq.LINGER, 1000)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
         self.socket.setsockopt(zmq.IDENTITY, spec.name.encode())
         self.socket.connect(spec.control)
+
+    def hello(self, spec: NodeSpec) -> None:
+        """Tell the orchestrator who this is."""
         self.send({"kind": "hello", "node": spec.node, "pid": os.getpid(), "secret": spec.secret})
 
     def send(self, message: dict[str, Any]) -> None:
@@ -63,24 +67,26 @@ class Control:
 
 
 def main(spec: NodeSpec) -> None:
-    """Run a node until the orchestrator tells it to exit."""
+    """Run a node until the orchestrator tells it to exit.
+
+    Hello is said last, when the node's bell hangs and its driver is made: once all have said it, all can be rung.
+    """
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(1)
     control = Control(context, spec)
-    segments = attach_segments(spec)
-    listener = listen(spec, segments, context)
+    status = 0
     try:
+        segments = attach_segments(spec)
+        listener = listen(spec, segments, context)
         node = build_node(spec, segments, MonotonicClock(), context=context)
+        node.on_event = control.send
+        control.hello(spec)
+        run(node, control, listener)
     except Exception as error:
-        control.send(
-            {"kind": "failed", "error": type(error).__name__, "message": str(error), "traceback": ""}
-        )
-        control.socket.close(1000)
-        raise SystemExit(1) from error
-    node.on_event = control.send
-    run(node, control, listener)
-    control.socket.close(1000)
-    listener.close()
-    os._exit(0)
+        control.hello(spec)
+        control.send(failure_event(error))
+        status = 1
+    context.destroy(linger=LAST_WORDS_MS)
+    os._exit(status)
 
 
 def run(node: Node, control: Control, listener: BellListener) -> None:

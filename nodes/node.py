@@ -37,7 +37,15 @@ U64 = NDArray[np.uint64]
 BATCH = 512
 """Entries read from one port in one poll, times the port's weight."""
 
+MAX_TRACEBACK = 16384
+
 EventSink = Callable[[dict[str, Any]], None]
+
+
+def failure_event(error: BaseException) -> dict[str, Any]:
+    """Return the event that tells of an exception out of driver code."""
+    text = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
+    return {"kind": "failed", "error": type(error).__name__, "message": str(error), "traceback": text}
 
 
 class Node:
@@ -170,11 +178,8 @@ class Node:
 
     def fail(self, error: BaseException) -> None:
         """Report an exception out of driver code; the node takes no further part."""
-        text = "".join(traceback.format_exception(error))
         self.lifecycle.failed()
-        self.on_event(
-            {"kind": "failed", "error": type(error).__name__, "message": str(error), "traceback": text}
-        )
+        self.on_event(failure_event(error))
 
     def update_gauges(self) -> None:
         """Write the gauges of the board: what the driver holds, what the pool has left."""

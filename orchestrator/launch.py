@@ -79,6 +79,8 @@ def launch(
 class Run:
     """A run of a topology: a context manager that starts it and, by whatever way it is left, ends all of it.
 
+    Within the block Ctrl-C and SIGTERM are noted and end `wait`; an impatient third one raises KeyboardInterrupt.
+
     `violations` are as the nodes reported them, `error` is what ended the run early (a RunError) or None,
     `warnings` tell what went wrong while it stopped, `reason` why it came to its end. `started` and `ended`
     are ns on the run's clock (virtual in mode inline), 0 before. `arena`, `boards` and `pids` stay readable
@@ -179,12 +181,11 @@ class Run:
         """
         until = None if seconds is None else self.now() + round(seconds * 1e9)
         next_tick = time.monotonic() + tick
-        with self._signals:
-            while (reason := self._reason(until, until_done)) is None:
-                self._turn(until, None if on_tick is None else next_tick)
-                if on_tick is not None and time.monotonic() >= next_tick:
-                    next_tick = time.monotonic() + tick
-                    on_tick(self)
+        while (reason := self._reason(until, until_done)) is None:
+            self._turn(until, None if on_tick is None else next_tick)
+            if on_tick is not None and time.monotonic() >= next_tick:
+                next_tick = time.monotonic() + tick
+                on_tick(self)
         self.reason = reason
         return reason
 
@@ -196,15 +197,15 @@ class Run:
         try:
             if self.phase is not Phase.ENDED:
                 self._note_end()
-                with self._signals:
-                    self._apply(StopWanted(drain))
-                    self._turn_while(Phase.DRAINING, Phase.STOPPING)
+                self._apply(StopWanted(drain))
+                self._turn_while(Phase.DRAINING, Phase.STOPPING)
         finally:
             self._resources.close()
 
     def _build(self) -> None:
         """Make everything that the run owns; the resources close in the opposite order."""
         self._resources.callback(self._signals.close)
+        self._resources.enter_context(self._signals)
         if self.mode == "processes":
             self._server = self._server or ForkServer()
             self._resources.callback(self._server.close)
@@ -244,9 +245,8 @@ class Run:
         return ProcessFleet(self.plan, memory.boards, self._server, self._signals, stall_ns)
 
     def _start(self) -> None:
-        with self._signals:
-            self._apply(Began())
-            self._turn_while(Phase.STARTING)
+        self._apply(Began())
+        self._turn_while(Phase.STARTING)
 
     def _turn_while(self, *phases: Phase) -> None:
         while self.phase in phases:
