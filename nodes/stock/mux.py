@@ -51,6 +51,9 @@ class Mux(Intermediate):
         self._adapters = dict(zip(self._above, self.adapters, strict=True))
         self._bindings = dict(zip(self._below, self.bindings, strict=True))
         self._addresses = [np.frombuffer(node_mac(port.spec.peer), np.uint8) for port in self._above]
+        self._frame_types = [
+            np.array(port.spec.options.get("frame_types", ()), np.uint16) for port in self._above
+        ]
         self._lanes = {binding: FairLane(binding) for binding in self.bindings}
         lanes = list(self._lanes.values())
         self._lane_of = {
@@ -132,11 +135,9 @@ class Mux(Intermediate):
         header = chain.header(ETHERNET_LENGTH)
         types = header[:, 12].astype(np.uint16) << 8 | header[:, 13]
         choice = np.full(len(chain), NOBODY)
-        for number, port in reversed(list(enumerate(self._above))):
-            wanted = port.spec.options.get("frame_types")
-            choice[np.isin(types, wanted) if wanted else ...] = number
-        for number, port in enumerate(self._above):
-            own = (header[:, :6] == self._addresses[number]).all(axis=1)
-            if own.any() and not port.spec.options.get("frame_types"):
-                choice[own] = number
+        takes = [(types[:, None] == wanted).any(axis=1) | (not len(wanted)) for wanted in self._frame_types]
+        for number in reversed(range(len(takes))):
+            choice[takes[number]] = number
+        for number, address in enumerate(self._addresses):
+            choice[(header[:, :6] == address).all(axis=1) & takes[number]] = number
         return [(number, chain[choice == number]) for number in np.unique(choice).tolist()]
