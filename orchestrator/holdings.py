@@ -21,6 +21,8 @@ from shm.handle import MAX_POOLS, POOL_SHIFT
 
 SAMPLES = 4
 _TIME_MASK = np.uint64((1 << STATE_SHIFT) - 1)
+_FUTURE = np.uint64(1 << STATE_SHIFT) - np.uint64(1 << 20)
+"""An age from here on is none: the packet moved on after `now` had been read, and the difference wrapped."""
 
 
 class LedgerState(IntEnum):
@@ -67,6 +69,7 @@ def find_holdings(
         return ()
     handles, words = handles[live], words[live]
     age = (np.uint64(now >> TIME_SHIFT) - words) & _TIME_MASK
+    age[age >= _FUTURE] = 0
     place = words >> np.uint64(STATE_SHIFT)
     home = handles >> np.uint64(POOL_SHIFT) & np.uint64(MAX_POOLS - 1)
     at_home = (place & np.uint64(0xFF) == LedgerState.BACK) & (words >> np.uint64(OWNER_SHIFT) == home)

@@ -105,3 +105,10 @@ def test_an_owner_that_is_no_node_is_shown_by_its_number() -> None:
     run = FakeRun()
     run.place(run.allocate("top", 1), 77, 1, LedgerState.SENT, 5)
     assert [holding.owner for holding in run.observe().holdings] == ["#77"]
+
+
+def test_a_packet_that_moved_on_while_it_was_looked_at_has_just_come() -> None:
+    run = FakeRun()
+    run.place(run.allocate("top", 1), 2, 1, LedgerState.SENT, -3)
+    (holding,) = run.observe().holdings
+    assert holding.oldest_ns == 0
