@@ -16,6 +16,7 @@ from orchestrator.bench.peers.queue import QueuePeer
 from orchestrator.bench.peers.writing import WritingContender
 from orchestrator.bench.peers.zeromq import ZmqPeer
 from orchestrator.bench.result import Result
+from orchestrator.bench.topologies import LEVEL
 from orchestrator.bench.work import Load
 
 
@@ -57,11 +58,11 @@ class Driven:
         return measure(self.peer, self.name, replace(load, apart=self.apart))
 
 
-def contenders() -> dict[str, Contender]:
-    """List all, in the order of the table."""
+def contenders(level: int = LEVEL) -> dict[str, Contender]:
+    """List all, in the order of the table; `level` is how much of the contract ndisim checks."""
     listed: list[Contender] = [
-        NdisimContender(),
-        NdisimContender("ndisim-coalesce", coalesce=True),
+        NdisimContender(level=level),
+        NdisimContender("ndisim-coalesce", coalesce=True, level=level),
         Driven("queue", QueuePeer()),
         Driven("pipe", PipePeer()),
         Driven("zmq", ZmqPeer()),

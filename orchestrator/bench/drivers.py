@@ -1,33 +1,52 @@
 """The benchmark's own driver layers: a sender that keeps a window full, a bottom that reads headers and completes.
 
-They do the same work as every peer's roles (`orchestrator.bench.work`), through the public driver classes.
+They do the same work as every peer's roles (`orchestrator.bench.work`), through the public driver classes, and
+leave what they saw as a JSON file in the run's output directory when they are halted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nodes.chain import NblChain
+from nodes.driver import Driver
 from nodes.ndis import Adapter, Binding, Miniport, NetEvent, Protocol
-from nodes.options import Positive
+from nodes.options import Duration, Positive
 from nodes.status import Status
-from orchestrator.bench.work import HEADER_BYTES, PACKET_BYTES, PACKET_WORDS, Generator, Reader
+from orchestrator.bench.work import (
+    HEADER_BYTES,
+    PACKET_BYTES,
+    PACKET_WORDS,
+    SEQUENCE_BYTES,
+    Generator,
+    Reader,
+    Tally,
+)
+
+Rows = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class SenderOptions:
-    """How much to send: `packets` in all, `chain` a call, `window` in flight."""
+    """How much to send: `packets` in all, for `limit` ns at most, `chain` a call, `window` in flight."""
 
     packets: Positive = 1_000_000
+    limit: Duration = 1_000_000_000
     chain: Positive = 128
     window: Positive = 4096
 
 
 class BenchSender(Protocol):
-    """Send distinct packets through a window, reusing every chain that comes back."""
+    """Send distinct packets through a window, reusing every chain that comes back.
+
+    The clock runs from the first write to the last completion.
+    """
 
     Options = SenderOptions
     source = True
@@ -39,52 +58,73 @@ class BenchSender(Protocol):
 
     def bind_adapter(self, binding: Binding) -> None:
         """Allocate the window once."""
-        chain = self.options.chain
+        size = self.options.chain
         self._binding = binding
-        self._generator = Generator(chain)
-        self._rows = np.empty((chain, PACKET_WORDS), np.uint32)
-        self._left = self.options.packets // chain
+        self._generator = Generator(size)
+        self._apart = np.empty((size, PACKET_WORDS), np.uint32)
+        self._left = max(1, self.options.packets // size)
         self._spare = [
-            binding.allocate_net_buffer_lists(chain, PACKET_BYTES)
-            for _ in range(self.options.window // chain)
+            binding.allocate_net_buffer_lists(size, PACKET_BYTES) for _ in range(self.options.window // size)
         ]
         self._rest: NblChain | None = None
-        self.began = self.ended = 0
+        self._began = self._ended = self._completed = self._sequences = 0
 
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
         """Fill the window when the binding starts; send nothing more when it pauses."""
         if event is NetEvent.PAUSE:
             self._left = 0
             return Status.SUCCESS
-        self.began = self.now
+        self._began = self.now
         spare, self._spare = self._spare, []
         for chain in spare:
-            self._send(chain)
+            self._send(chain, chain.rows(PACKET_BYTES))
         return Status.SUCCESS
 
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
-        """Send what came back again, in chains of the size asked for."""
-        size = self.options.chain
+        """Send what came back again, in chains of the size asked for; nothing more after the limit."""
+        rows = chain.rows(PACKET_BYTES)
+        self._note(chain.header(SEQUENCE_BYTES) if rows is None else rows[:, :SEQUENCE_BYTES])
+        self._ended = self.now
+        if self._ended - self._began > self.options.limit:
+            self._left = 0
         if self._rest is not None:
-            chain = NblChain.join([self._rest, chain])
-        whole = len(chain) // size * size
-        for start in range(0, whole, size):
-            self._send(chain[start : start + size])
-        self._rest = chain[whole:] if whole < len(chain) else None
+            chain, rows = NblChain.join([self._rest, chain]), None
+        self._send(chain, rows)
         if not self._left and not binding.outstanding:
             self.report_done()
 
-    def _send(self, chain: NblChain) -> None:
-        if not self._left:
-            return
-        self._left -= 1
-        rows = chain.rows(PACKET_BYTES)
-        if rows is not None:
-            self._generator.fill(rows.view(np.uint32))
+    def stop(self) -> None:
+        """Leave the figures."""
+        super().stop()
+        completed = Tally(self._completed, self._sequences, 0)
+        seconds = (self._ended - self._began) / 1e9
+        leave(self, {"seconds": seconds, "sent": self._generator.expected(), "completed": completed})
+
+    def _note(self, sequences: Rows) -> None:
+        """Sum up the sequence numbers of what came back, read where they lie."""
+        self._completed += len(sequences)
+        self._sequences += int(np.add.reduce(np.ascontiguousarray(sequences).view(np.uint64), axis=None))
+
+    def _send(self, chain: NblChain, rows: Rows | None) -> None:
+        """Send whole calls of a chain whose packets lie in `rows`, or anywhere if that is None."""
+        size = self.options.chain
+        whole = min(len(chain) // size, self._left) * size
+        self._left -= whole // size
+        for start in range(0, whole, size):
+            stop = start + size
+            call = chain[start:stop]
+            self._write(call, call.rows(PACKET_BYTES) if rows is None else rows[start:stop])
+            self._binding.send_net_buffer_lists(call)
+        self._rest = chain[whole:] if whole < len(chain) else None
+
+    def _write(self, call: NblChain, rows: Rows | None) -> None:
+        if rows is None:
+            self._generator.fill(self._apart)
+            call.write(self._apart.view(np.uint8))
+        elif len(rows) == 1:
+            self._generator.fill_one(rows[0].data)
         else:
-            self._generator.fill(self._rows)
-            chain.write(self._rows.view(np.uint8))
-        self._binding.send_net_buffer_lists(chain)
+            self._generator.fill(rows.view(np.uint32))
 
 
 class BenchBottom(Miniport):
@@ -94,11 +134,24 @@ class BenchBottom(Miniport):
 
     def initialize(self, adapter: Adapter) -> None:
         """Start with nothing seen."""
-        self.reader = Reader()
+        self._reader = Reader()
 
     def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
-        """Read, set the status, complete: one vector operation each."""
+        """Read, set the status, complete: one vector operation each; a packet alone is read by itself."""
         rows = chain.rows(HEADER_BYTES)
-        self.reader.read((chain.header(HEADER_BYTES) if rows is None else rows).view(np.uint32))
+        if rows is not None and len(rows) == 1:
+            self._reader.read_one(rows)
+        else:
+            self._reader.read((chain.header(HEADER_BYTES) if rows is None else rows).view(np.uint32))
         chain.status = Status.SUCCESS
         adapter.send_net_buffer_lists_complete(chain)
+
+    def halt(self) -> None:
+        """Leave the tally."""
+        leave(self, {"seen": self._reader.tally()})
+
+
+def leave(driver: Driver, figures: dict[str, Any]) -> None:
+    """Write what a driver found to ``<its name>.json`` in the run's output directory."""
+    path = Path(driver._node.spec.output) / f"{driver.name}.json"
+    path.write_text(json.dumps(figures, default=asdict))
