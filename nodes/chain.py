@@ -157,12 +157,16 @@ class NblChain:
         None when there are none, or they do not lie side by side as packets allocated together and kept together do:
         use `header` and `write` then. Raises ValueError as they do. Using the array after hand-over is a violation.
         """
-        start = self._data_start(length)
-        if not 0 < len(start) <= len(_STEPS) or not same(start - start[0], _STEPS[: len(start)]):
+        self._custody.check(self.handles, self.slots)
+        arena = self._custody.arena
+        start = arena.nb_data[self.slots]
+        count = len(start)
+        slot, offset = divmod(int(start[0]), CELL_LENGTH) if count else (0, 0)
+        if not 0 < length <= CELL_LENGTH - offset:
+            raise ValueError(f"{length} bytes from offset {offset} do not lie in one cell of {CELL_LENGTH}")
+        if count != 1 and not (0 < count <= len(_STEPS) and same(start - start[0], _STEPS[:count])):
             return None
-        cells = self._custody.arena.cells
-        slot, offset = divmod(int(start[0]), CELL_LENGTH)
-        rows: NDArray[np.uint8] = cells[slot : slot + len(start), offset : offset + length]
+        rows: NDArray[np.uint8] = arena.cells[slot : slot + count, offset : offset + length]
         return rows
 
     def _data_start(self, length: int) -> Slots:

@@ -12,6 +12,7 @@ END marks the last packet of one call, so that a consumer can hand sends on call
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,33 @@ class Op(IntEnum):
     RETURN = INDICATE | REPLY
     FRAME_DONE = FRAME | REPLY
     CANCEL = 0x01 | NOTICE
+
+
+class OpInfo(NamedTuple):
+    """What handing packets over under an operation means.
+
+    `state` goes into the ledger word, `rule` is broken by handing over a packet that is not held, `act` is the verb.
+    """
+
+    state: int
+    rule: str
+    act: str
+
+
+_INFO = {
+    Op.SEND: OpInfo(2, "N6-SEND-03", "sent"),
+    Op.INDICATE: OpInfo(3, "N6-RX-02", "indicated"),
+    Op.FRAME: OpInfo(4, "N6-SEND-14", "transmitted"),
+    Op.COMPLETE: OpInfo(5, "N6-SEND-10", "completed"),
+    Op.RETURN: OpInfo(5, "N6-RX-04", "returned"),
+    Op.FRAME_DONE: OpInfo(5, "N6-SEND-10", "released"),
+}
+OP_INFO = [_INFO.get(Op(code), _INFO[Op.SEND]) if code in set(Op) else _INFO[Op.SEND] for code in range(256)]
+"""By operation code: ledger states are 0 free, 1 owned, 2 sent, 3 indicated, 4 on the wire, 5 given back."""
+
+
+FREEING = OpInfo(0, "N6-NBL-11", "freed")
+"""Giving packets back to their pool, which crosses no edge."""
 
 
 class SendFlags(IntFlag):

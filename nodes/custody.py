@@ -11,8 +11,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from nodes.crossing import OpInfo
 from shm.arena import Arena, Slots
-from shm.handle import NO_HANDLE, unpack
+from shm.handle import NO_HANDLE, UNMATCHED, unpack
 from shm.vectors import same
 
 U64 = NDArray[np.uint64]
@@ -21,6 +22,11 @@ NOBODY = 0xFFFF
 
 Complaint = Callable[[str, int, str], None]
 """How a broken rule is reported: rule id, handle, message."""
+
+
+def binding_handle(node: int, port: int) -> int:
+    """Return the handle of a node's binding: the SourceHandle of what it sends there."""
+    return node << 16 | port + 1
 
 
 class Custody:
@@ -34,7 +40,8 @@ class Custody:
         self.arena = arena
         self.complain = complain
         self.now = now
-        self.held = np.full(arena.slots, NO_HANDLE, dtype=np.uint64)
+        self.held = np.zeros(arena.slots, dtype=np.uint64)
+        self.held[0] = UNMATCHED
         self.came = np.full(arena.slots, NOBODY, dtype=np.uint16)
         self.since = np.zeros(arena.slots, dtype=np.uint64)
         self.count = 0
@@ -48,19 +55,19 @@ class Custody:
         """Return whether every one of these packets is held."""
         return same(self.held[slots], handles)
 
-    def release(self, handles: U64, slots: Slots, rule: str, act: str) -> NDArray[np.bool_] | None:
-        """Let these packets go; return None if all were held, else a mask of those that were.
+    def release(self, handles: U64, slots: Slots, info: OpInfo) -> NDArray[np.bool_] | None:
+        """Let packets go; return None if all were held, else a mask of those that were.
 
-        Each packet that was not held is reported as a violation of `rule`; `act` says what was tried.
+        Each packet that was not held is reported as a violation of the rule in `info`.
         """
-        if self.holds(handles, slots):
+        if same(self.held[slots], handles):
             self.held[slots] = NO_HANDLE
             self.count -= len(handles)
             return None
         good: NDArray[np.bool_] = self.held[slots] == handles
         self.held[slots[good]] = NO_HANDLE
         self.count -= int(np.count_nonzero(good))
-        self.complain_of(handles[~good], rule, act)
+        self.complain_of(handles[~good], info.rule, info.act)
         return good
 
     def check(self, handles: U64, slots: Slots) -> None:

@@ -81,7 +81,7 @@ def main(spec: NodeSpec) -> None:
         node.on_event = control.send
         control.hello(spec)
         run(node, control, listener)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the process boundary: reported, then the process ends
         control.hello(spec)
         control.send(failure_event(error))
         status = 1

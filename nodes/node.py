@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,25 @@ from numpy.typing import NDArray
 
 from nodes.chain import NblChain
 from nodes.clock import Clock
-from nodes.crossing import CALL_MASK, FLAGS_SHIFT, NOTICE, OP_MASK, REPLY, STATUS_SHIFT, Op, call_bounds
-from nodes.custody import Custody
+from nodes.crossing import (
+    CALL_MASK,
+    FLAGS_SHIFT,
+    FREEING,
+    NOTICE,
+    OP_MASK,
+    REPLY,
+    STATUS_SHIFT,
+    Op,
+    call_bounds,
+)
+from nodes.custody import Custody, binding_handle
 from nodes.driver import Driver
 from nodes.lifecycle import Lifecycle
 from nodes.metrics import Counter, HistogramRow, NodeState
 from nodes.port import Port
 from nodes.rng import Rng
 from nodes.spec import NodeSpec
+from nodes.status import UNSET
 from nodes.timers import NEVER, Timers
 from nodes.verifier.violation import Violation, driver_location
 from shm.arena import Arena, Pool, Slots
@@ -34,6 +46,7 @@ from shm.ring import Entries
 from shm.vectors import none_set, runs
 
 U64 = NDArray[np.uint64]
+_FLAGS_SHIFT_U64 = np.uint64(FLAGS_SHIFT)
 BATCH = 512
 """Entries read from one port in one poll, times the port's weight."""
 
@@ -83,7 +96,7 @@ class Node:
         self._tails = tails if CURSORS_SHARED else np.zeros(len(ports), np.uint64)
         self._seen = np.zeros(len(ports), np.uint64)
         for port in self.ports:
-            port.on_publish = self._stamp if driver.kind == "protocol" else None
+            port.on_publish = partial(self._stamp, port) if driver.kind == "protocol" else None
             port.held = self.board.histograms[HistogramRow.HELD]
 
     def ready(self) -> bool:
@@ -150,7 +163,7 @@ class Node:
 
     def free(self, chain: NblChain) -> None:
         """Give packets back to the pool; one not held, or of another pool, is a violation (N6-NBL-11)."""
-        mask = self.custody.release(chain.handles, chain.slots, "N6-NBL-11", "freed")
+        mask = self.custody.release(chain.handles, chain.slots, FREEING)
         handles = chain.handles if mask is None else chain.handles[mask]
         own = (handles >> np.uint64(28) & np.uint64(0xFFF)) == self.spec.node
         if not own.all():
@@ -234,25 +247,34 @@ class Node:
 
     def _requests(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
         chain = port.check_in(handles)
-        whole = len(chain) == len(handles)
+        whole = len(chain.handles) == len(handles)
         if self.driver.bypasses(op) and whole:
             self.driver.pass_on(port, op, chain, meta)
             return
         self.custody.receive(chain.handles, chain.slots)
         self.custody.since[chain.slots] = self.clock.now()
+        if op is Op.SEND:
+            self.arena.status[chain.slots] = UNSET
         if not whole:
             bounds = [(0, len(chain))] if len(chain) else []
         elif port.spec.coalesce or op is not Op.SEND:
             bounds = runs(meta & CALL_MASK)
         else:
             bounds = call_bounds(meta)
-        for start, stop in bounds:
-            flags = int(meta[start] & CALL_MASK) >> FLAGS_SHIFT
-            self.driver.accept(port, op, chain[start:stop], flags)
+        flags = ((meta & CALL_MASK) >> _FLAGS_SHIFT_U64)[[start for start, _ in bounds]].tolist()
+        accept = self.driver.accept
+        for (start, stop), call_flags in zip(bounds, flags, strict=True):
+            accept(port, op, chain[start:stop], call_flags)
 
-    def _stamp(self, op: Op, slots: Slots, now: int) -> None:
-        """Note when the node's own packets leave, and how many."""
+    def _stamp(self, port: Port, op: Op, slots: Slots, now: int) -> None:
+        """Note when the node's own packets leave, and how many; check that completions will find back (N6-SEND-02)."""
         if op is Op.SEND:
+            wrong = self.arena.source[slots] != binding_handle(self.spec.node, port.index)
+            if not none_set(wrong):
+                for handle in self.arena.handle[slots[wrong]].tolist():
+                    self.complain(
+                        "N6-SEND-02", handle, f"packet {handle:#018x} was sent with a foreign SourceHandle"
+                    )
             self.arena.born[slots] = now
             counters = self.board.counters
             counters[Counter.SENT] += len(slots)

@@ -8,20 +8,32 @@ in one vector at the end of the poll, in the order of the calls.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nodes.chain import NblChain
-from nodes.crossing import CALL_MASK, END, END_MASK, REPLY, STATUS_SHIFT, Event, Op, call_meta, event_meta
+from nodes.crossing import (
+    CALL_MASK,
+    END,
+    END_MASK,
+    FLAGS_SHIFT,
+    OP_INFO,
+    REPLY,
+    STATUS_SHIFT,
+    Event,
+    Op,
+    call_meta,
+)
 from nodes.custody import Custody
 from nodes.metrics import PortCounter
 from nodes.spec import EdgeSpec
 from shm.arena import Slots
 from shm.doorbell import Bell, Notice
 from shm.errors import HandleStale
-from shm.handle import slots_of
+from shm.handle import NO_HANDLE, UNMATCHED, slots_of
 from shm.histogram import Histogram
 from shm.recorder import Recorder
 from shm.ring import RingConsumer, RingProducer
@@ -30,6 +42,8 @@ from shm.vectors import none_set, same
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
 STAGE_LIMIT = 1024
+NOTICE_SHARE = 4
+"""One entry in so many of a ring is for notices; credits for requests and replies add up to the rest."""
 OWNER_SHIFT = 52
 EDGE_SHIFT = 40
 STATE_SHIFT = 32
@@ -37,19 +51,10 @@ TIME_SHIFT = 16
 _OWNER_SHIFT_U64 = np.uint64(OWNER_SHIFT)
 _STATUS_SHIFT_U64 = np.uint64(STATUS_SHIFT)
 _CALL_AND_END = CALL_MASK | END_MASK
-
-LEDGER_STATES = {Op.SEND: 2, Op.INDICATE: 3, Op.FRAME: 4, Op.COMPLETE: 5, Op.RETURN: 5, Op.FRAME_DONE: 5}
-"""What the state byte of the ledger word says after an operation; 0 is free, 1 is owned by its allocator."""
-
-HANDED_TWICE = {
-    Op.SEND: "N6-SEND-03",
-    Op.INDICATE: "N6-RX-02",
-    Op.COMPLETE: "N6-SEND-10",
-    Op.RETURN: "N6-RX-04",
-    Op.FRAME: "N6-SEND-14",
-    Op.FRAME_DONE: "N6-SEND-10",
-}
-"""The rule broken by handing over, under each operation, a packet that is not held."""
+_GIVEN_BACK, _HANDED_OVER = int(Event.GIVEN_BACK), int(Event.HANDED_OVER)
+_REQUESTS_OUT, _REPLIES_IN = int(PortCounter.REQUESTS_OUT), int(PortCounter.REPLIES_IN)
+_REQUESTS_IN, _REPLIES_OUT = int(PortCounter.REQUESTS_IN), int(PortCounter.REPLIES_OUT)
+_CALLS_OUT = int(PortCounter.CALLS_OUT)
 
 Outgoing = Callable[[Op, Slots, int], None]
 """Called with operation, slots and time of packets about to be published."""
@@ -81,11 +86,15 @@ class Port:
         self.bell = bell
         self.counters = counters
         self.out = np.zeros(custody.arena.slots, dtype=np.uint64)
+        self.out[0] = UNMATCHED
         self.outstanding = 0
         self.on_publish: Outgoing | None = None
         self.held: Histogram | None = None
         self._node = node
         self._custody = custody
+        self._ledger = custody.arena.ledger
+        self._whose = spec.peer << OWNER_SHIFT | spec.edge << EDGE_SHIFT
+        self._edge_bits = spec.edge << 16
         self._recorder = recorder
         self._every = every
         self._published = self.producer.position
@@ -93,7 +102,8 @@ class Port:
         self._staged_op = Op.SEND
         self._staged_meta = 0
         self._staged_count = 0
-        self._notices: list[tuple[int, int]] = []
+        self._notices: deque[tuple[int, int]] = deque()
+        self._notices_unread: deque[int] = deque()
 
     def room(self) -> int:
         """Return how many more requests may be out at once: the credits not in use."""
@@ -104,18 +114,20 @@ class Port:
         """Return whether nothing is out, staged or waiting to be published."""
         return not (self.outstanding or self._staged_count or self._notices)
 
-    def request(self, op: Op, chain: NblChain, flags: int = 0) -> NblChain:
-        """Hand a chain over as one call; return the part that was accepted.
+    def request(self, op: Op, chain: NblChain, flags: int = 0) -> None:
+        """Hand a chain over as one call.
 
         Packets that this node does not hold are reported and left out. The caller has seen to it that `room` is
         enough.
         """
-        chain = self._take(op, chain)
-        if len(chain):
-            self.outstanding += len(chain)
-            self.counters[PortCounter.CALLS_OUT] += 1
-            self._stage(op, chain, call_meta(op, flags))
-        return chain
+        mask = self._custody.release(chain.handles, chain.slots, OP_INFO[op])
+        if mask is not None:
+            chain = chain[mask]
+        count = len(chain.handles)
+        if count:
+            self.outstanding += count
+            self.counters[_CALLS_OUT] += 1
+            self._stage(op, chain, count, op | flags << FLAGS_SHIFT)
 
     def forward(self, op: Op, chain: NblChain, meta: U64) -> None:
         """Pass on requests that have just been checked in and that no driver has seen, with the calls they came in."""
@@ -133,20 +145,23 @@ class Port:
 
         `statuses` (u32[n]) is what each NBL's Status says, None if all succeeded or the operation has none.
         """
-        mask = self._release(op, chain)
+        mask = self._custody.release(chain.handles, chain.slots, OP_INFO[op])
         if mask is not None:
             chain = chain[mask]
             statuses = None if statuses is None else statuses[mask]
+        count = len(chain.handles)
+        if not count:
+            return
+        meta = op | flags << FLAGS_SHIFT
         if statuses is None:
-            self._stage(op, chain, call_meta(op, flags))
-        elif len(chain):
-            self._write_staged()
-            self._write(
-                op, chain, statuses.astype(np.uint64) << _STATUS_SHIFT_U64 | np.uint64(call_meta(op, flags))
-            )
+            self._stage(op, chain, count, meta)
+            return
+        self._write_staged()
+        self._note_held(chain, self._custody.now())
+        self._write(op, chain, statuses.astype(np.uint64) << _STATUS_SHIFT_U64 | np.uint64(meta))
 
     def notice(self, op: Op, argument: int, flags: int = 0) -> None:
-        """Send a number; it keeps its place in the order of calls and waits for room if there is none."""
+        """Send a number: behind the calls made before it, and later than that while the ring's notices are unread."""
         self._write_staged()
         self._notices.append((argument, call_meta(op, flags) | END))
         self._send_notices()
@@ -195,7 +210,7 @@ class Port:
                 )
             handles, slots = handles[owners == self._node], slots[owners == self._node]
         self._custody.came[slots] = self.index
-        self.counters[PortCounter.REQUESTS_IN] += len(handles)
+        self.counters[_REQUESTS_IN] += len(handles)
         return NblChain(handles, slots, self._custody)
 
     def take_back(self, handles: U64, rule: str) -> NblChain:
@@ -212,25 +227,18 @@ class Port:
         if not known:
             handles = self._without_unknown(handles, rule)
             slots = slots_of(handles)
-        self.out[slots] = 0
+        self.out[slots] = NO_HANDLE
         self.outstanding -= len(handles)
-        self.counters[PortCounter.REPLIES_IN] += len(handles)
+        self.counters[_REPLIES_IN] += len(handles)
         return NblChain(handles, slots, self._custody)
 
-    def _release(self, op: Op, chain: NblChain) -> NDArray[np.bool_] | None:
-        return self._custody.release(chain.handles, chain.slots, HANDED_TWICE[op], _ACTS[op])
-
-    def _take(self, op: Op, chain: NblChain) -> NblChain:
-        mask = self._release(op, chain)
-        return chain if mask is None else chain[mask]
-
-    def _stage(self, op: Op, chain: NblChain, meta: int) -> None:
+    def _stage(self, op: Op, chain: NblChain, count: int, meta: int) -> None:
         if meta != self._staged_meta:
             self._write_staged()
             self._staged_meta = meta
             self._staged_op = op
         self._staged.append(chain)
-        self._staged_count += len(chain)
+        self._staged_count += count
         if self._staged_count >= STAGE_LIMIT:
             self._write_staged()
 
@@ -264,20 +272,15 @@ class Port:
         now = now or self._custody.now()
         handles, slots = chain.handles, chain.slots
         if op & REPLY:
-            self.counters[PortCounter.REPLIES_OUT] += len(chain)
+            self.counters[_REPLIES_OUT] += len(chain)
         else:
             self.out[slots] = handles
-            self.counters[PortCounter.REQUESTS_OUT] += len(chain)
+            self.counters[_REQUESTS_OUT] += len(chain)
         if self.on_publish is not None:
             self.on_publish(op, slots, now)
-        self._custody.arena.ledger[slots] = np.uint64(
-            self.spec.peer << OWNER_SHIFT
-            | self.spec.edge << EDGE_SHIFT
-            | LEDGER_STATES[op] << STATE_SHIFT
-            | (now >> TIME_SHIFT & 0xFFFFFFFF)
-        )
-        event = Event.GIVEN_BACK if op & REPLY else Event.HANDED_OVER
-        self._recorder.record(now, handles, event_meta(event, op, self.spec.edge))
+        self._ledger[slots] = self._whose | OP_INFO[op].state << STATE_SHIFT | now >> TIME_SHIFT & 0xFFFFFFFF
+        event = _GIVEN_BACK if op & REPLY else _HANDED_OVER
+        self._recorder.record(now, handles, event | op << 8 | self._edge_bits)
         self.producer.write(handles, meta)
 
     def _without_unknown(self, handles: U64, rule: str) -> U64:
@@ -300,17 +303,13 @@ class Port:
         return handles[good]
 
     def _send_notices(self) -> None:
-        while self._notices and self.producer.free() > 0:
-            argument, meta = self._notices.pop(0)
-            self.producer.write(np.array([argument], np.uint64), meta)
+        """Write what waits, but never into the room that requests and replies are entitled to."""
+        if not self._notices:
+            return
+        unread_since, unread = self.producer.unread_since(), self._notices_unread
+        while unread and unread[0] < unread_since:
+            unread.popleft()
+        while self._notices and len(unread) < self.producer.capacity // NOTICE_SHARE:
+            argument, meta = self._notices.popleft()
+            unread.append(self.producer.write(np.array([argument], np.uint64), meta))
             self.counters[PortCounter.NOTICES] += 1
-
-
-_ACTS = {
-    Op.SEND: "sent",
-    Op.INDICATE: "indicated",
-    Op.FRAME: "transmitted",
-    Op.COMPLETE: "completed",
-    Op.RETURN: "returned",
-    Op.FRAME_DONE: "released",
-}

@@ -16,7 +16,7 @@ from typing import Any
 from nodes.driver import Driver
 from nodes.loader import load_driver
 from nodes.spec import EdgeSpec, NodeSpec, RingSpec
-from orchestrator.topology.model import Topology
+from orchestrator.topology.model import NodeModel, Topology
 from shm.arena import Arena
 from shm.board import Board
 from shm.handle import MAX_SLOTS
@@ -24,6 +24,7 @@ from shm.layout import Layout
 from shm.ring import COLUMNS
 
 WIRE_DEPTH = 1024
+FIRST_SLOT = 1
 RING_FACTOR = 2
 EVENTS = 8192
 
@@ -116,61 +117,105 @@ def compile_plan(
     `token` goes into every segment's header and `token_text` into its name, `directory` holds the run's sockets,
     `output` the drivers' files. Raises PlanTooLarge, and what loading a driver class raises.
     """
-    names = list(topology.nodes)
-    numbers = {name: number for number, name in enumerate(names, start=1)}
-    classes = {name: _driver_class(model.reference) for name, model in topology.nodes.items()}
-    edges = _edges(topology, numbers, classes)
-    rings = _Rings(len(names), edges)
-    pools = _pools(topology, classes)
-    slots = sum(pools.values())
-    if slots > MAX_SLOTS:
-        raise PlanTooLarge(
-            f"the pools need {slots:,} packet slots, a run has at most {MAX_SLOTS:,}; lower `packets:`"
-        )
-    prefix = f"/ndisim-{os.getuid()}-{token_text}-"
-    segments = {f"{prefix}rings": rings.layout.size, f"{prefix}packets": Arena.layout(max(slots, 1)).size}
+    common: dict[str, Any] = {
+        "seed": topology.seed,
+        "level": topology.level,
+        "notify": topology.notify,
+        "token": token,
+        "secret": secret,
+        "control": f"ipc://{directory}/control",
+        "output": str(output) if output else "",
+        "events": EVENTS,
+    }
+    draft = _Draft.of(topology, f"/ndisim-{os.getuid()}-{token_text}-", directory)
     specs = []
-    base = 0
+    base = FIRST_SLOT
     for name, model in topology.nodes.items():
-        number = numbers[name]
-        ends = [
-            _end(edge, number, rings, names, directory)
-            for edge in edges
-            if number in (edge.upper, edge.lower)
-        ]
-        segments[f"{prefix}board-{number}"] = Board.layout(len(ends), EVENTS).size
-        specs.append(
-            NodeSpec(
-                node=number,
-                name=name,
-                kind=classes[name].kind,
-                driver=model.reference,
-                options=_plain(model.options),
-                seed=topology.seed,
-                token=token,
-                level=topology.level,
-                notify=topology.notify,
-                slots=max(slots, 1),
-                pool_base=base,
-                pool_size=pools[name],
-                tails=rings.tails(number),
-                arm=rings.arm(number),
-                bell=f"ipc://{directory}/bell-{number}",
-                control=f"ipc://{directory}/control",
-                secret=secret,
-                output=str(output) if output else "",
-                segments={
-                    "packets": f"{prefix}packets",
-                    "rings": f"{prefix}rings",
-                    "board": f"{prefix}board-{number}",
-                },
-                edges=tuple(ends),
-                events=EVENTS,
+        specs.append(draft.spec(name, model, base, common))
+        base += draft.pools[name]
+    segments = {
+        f"{draft.prefix}rings": draft.rings.layout.size,
+        f"{draft.prefix}packets": Arena.layout(draft.slots).size,
+    }
+    segments |= {spec.segments["board"]: Board.layout(len(spec.edges), EVENTS).size for spec in specs}
+    sources = frozenset(draft.numbers[name] for name, driver in draft.classes.items() if driver.source)
+    return Plan(tuple(specs), segments, _levels(draft.numbers, topology), sources)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """What is known of a run before its nodes are written down."""
+
+    prefix: str
+    directory: Path
+    numbers: dict[str, int]
+    classes: dict[str, type[Driver]]
+    edges: list[_Edge]
+    rings: _Rings
+    pools: dict[str, int]
+    slots: int
+
+    @classmethod
+    def of(cls, topology: Topology, prefix: str, directory: Path) -> _Draft:
+        """Number nodes and edges and lay the rings out; raises PlanTooLarge."""
+        numbers = {name: number for number, name in enumerate(topology.nodes, start=1)}
+        classes = {name: _driver_class(model.reference) for name, model in topology.nodes.items()}
+        edges = _edges(topology, numbers, classes)
+        pools = _pools(topology, classes)
+        slots = FIRST_SLOT + sum(pools.values())
+        if slots > MAX_SLOTS:
+            raise PlanTooLarge(
+                f"the pools need {slots:,} packet slots, a run has at most {MAX_SLOTS:,}; lower `pool:`"
             )
+        return cls(prefix, directory, numbers, classes, edges, _Rings(len(numbers), edges), pools, slots)
+
+    def spec(self, name: str, model: NodeModel, base: int, common: dict[str, Any]) -> NodeSpec:
+        """Return what one node is told; its pool begins at slot `base`."""
+        number = self.numbers[name]
+        return NodeSpec(
+            node=number,
+            name=name,
+            kind=self.classes[name].kind,
+            driver=model.reference,
+            options=_plain(model.options),
+            slots=self.slots,
+            pool_base=base,
+            pool_size=self.pools[name],
+            tails=self.rings.tails(number),
+            arm=self.rings.arm(number),
+            bell=_bell(self.directory, number),
+            segments={
+                "packets": f"{self.prefix}packets",
+                "rings": f"{self.prefix}rings",
+                "board": f"{self.prefix}board-{number}",
+            },
+            edges=tuple(self._end(edge, number) for edge in self.edges if number in (edge.upper, edge.lower)),
+            **common,
         )
-        base += pools[name]
-    sources = frozenset(numbers[name] for name, driver in classes.items() if driver.source)
-    return Plan(tuple(specs), segments, _levels(names, numbers, topology), sources)
+
+    def _end(self, edge: _Edge, node: int) -> EdgeSpec:
+        upper = node == edge.upper
+        peer = edge.lower if upper else edge.upper
+        down, up = self.rings.ring(edge, "down"), self.rings.ring(edge, "up")
+        return EdgeSpec(
+            edge=edge.number,
+            kind=edge.kind,
+            side="upper" if upper else "lower",
+            peer=peer,
+            peer_name=list(self.numbers)[peer - 1],
+            credits=edge.depth if upper else edge.depth // 2,
+            produce=down if upper else up,
+            consume=up if upper else down,
+            peer_arm=self.rings.arm(peer),
+            peer_bell=_bell(self.directory, peer),
+            coalesce=edge.coalesce,
+            weight=edge.weight,
+            options=edge.options,
+        )
+
+
+def _bell(directory: Path, node: int) -> str:
+    return f"ipc://{directory}/bell-{node}"
 
 
 def _driver_class(reference: str) -> type[Driver]:
@@ -180,8 +225,23 @@ def _driver_class(reference: str) -> type[Driver]:
     return found
 
 
+def _depths(topology: Topology, classes: dict[str, type[Driver]]) -> dict[tuple[str, str], int]:
+    """Return the credits of each binding: below a filter at least those of all bindings above it together.
+
+    A filter passes on what it gets and has no queue, so what may be out above it must find room below it.
+    """
+    depths = {(binding.upper, binding.lower): binding.depth for binding in topology.bindings}
+    for _ in topology.bindings:
+        for upper, lower in depths:
+            if classes[upper].kind == "filter":
+                above = sum(depth for (_, below), depth in depths.items() if below == upper)
+                depths[upper, lower] = max(depths[upper, lower], 1 << (above - 1).bit_length())
+    return depths
+
+
 def _edges(topology: Topology, numbers: dict[str, int], classes: dict[str, type[Driver]]) -> list[_Edge]:
     edges = []
+    depths = _depths(topology, classes)
     for number, binding in enumerate(topology.bindings, start=1):
         frame_types = list(getattr(classes[binding.upper], "frame_types", ()))
         edges.append(
@@ -190,7 +250,7 @@ def _edges(topology: Topology, numbers: dict[str, int], classes: dict[str, type[
                 "binding",
                 numbers[binding.upper],
                 numbers[binding.lower],
-                binding.depth,
+                depths[binding.upper, binding.lower],
                 {"frame_types": frame_types},
                 binding.coalesce,
                 binding.weight,
@@ -201,27 +261,6 @@ def _edges(topology: Topology, numbers: dict[str, int], classes: dict[str, type[
         for a, b in ((wire.a, wire.b), (wire.b, wire.a)):
             edges.append(_Edge(len(edges) + 1, "wire", numbers[a], numbers[b], WIRE_DEPTH, options))
     return edges
-
-
-def _end(edge: _Edge, node: int, rings: _Rings, names: list[str], directory: Path) -> EdgeSpec:
-    upper = node == edge.upper
-    peer = edge.lower if upper else edge.upper
-    down, up = rings.ring(edge, "down"), rings.ring(edge, "up")
-    return EdgeSpec(
-        edge=edge.number,
-        kind=edge.kind,
-        side="upper" if upper else "lower",
-        peer=peer,
-        peer_name=names[peer - 1],
-        credits=edge.depth if upper else edge.depth // 2,
-        produce=down if upper else up,
-        consume=up if upper else down,
-        peer_arm=rings.arm(peer),
-        peer_bell=f"ipc://{directory}/bell-{peer}",
-        coalesce=edge.coalesce,
-        weight=edge.weight,
-        options=edge.options,
-    )
 
 
 def _pools(topology: Topology, classes: dict[str, type[Driver]]) -> dict[str, int]:
@@ -235,9 +274,9 @@ def _plain(options: Any) -> dict[str, Any]:
     return {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
 
 
-def _levels(names: list[str], numbers: dict[str, int], topology: Topology) -> tuple[tuple[int, ...], ...]:
+def _levels(numbers: dict[str, int], topology: Topology) -> tuple[tuple[int, ...], ...]:
     """Return node ids by height above the lowest driver below them."""
-    below: dict[str, list[str]] = {name: [] for name in names}
+    below: dict[str, list[str]] = {name: [] for name in numbers}
     for binding in topology.bindings:
         below[binding.upper].append(binding.lower)
     height: dict[str, int] = {}
@@ -247,9 +286,9 @@ def _levels(names: list[str], numbers: dict[str, int], topology: Topology) -> tu
             height[name] = 1 + max((climb(lower) for lower in below[name]), default=-1)
         return height[name]
 
-    for name in names:
+    for name in numbers:
         climb(name)
     return tuple(
-        tuple(numbers[name] for name in names if height[name] == level)
+        tuple(numbers[name] for name in numbers if height[name] == level)
         for level in range(max(height.values()) + 1)
     )

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shm.errors import HandleStale
-from shm.handle import GENERATION_STEP, NO_HANDLE, pack, slots_of
+from shm.handle import GENERATION_STEP, NO_HANDLE, UNMATCHED, pack, slots_of
 from shm.layout import Layout
 from shm.vectors import none_set, same
 
@@ -147,6 +147,9 @@ class Pool:
     """
 
     def __init__(self, arena: Arena, pool: int, base: int, size: int) -> None:
+        """Take slots `base` to `base + size` of the arena; raises ValueError for slot 0, which is no packet's."""
+        if base < 1:
+            raise ValueError(f"a pool cannot begin at slot {base}: slot 0 stands for no packet")
         self._arena = arena
         self.number = pool
         self.base = base
@@ -155,7 +158,7 @@ class Pool:
         self._free_count = size
         self._next = np.array([pack(1, pool, slot) for slot in range(base, base + size)], dtype=np.uint64)
         self._allocated = 0
-        arena.handle[base : base + size] = NO_HANDLE
+        arena.handle[0] = UNMATCHED
 
     @property
     def free_count(self) -> int:
@@ -196,7 +199,7 @@ class Pool:
             slots = np.concatenate([slots, self._linked(slots[links != 0])])
         self._arena.handle[slots] = NO_HANDLE
         self._arena.ledger[slots] = 0
-        self._free[self._free_count : self._free_count + len(slots)] = slots
+        self._free[self._free_count : self._free_count + len(slots)] = slots[::-1]
         self._free_count += len(slots)
 
     def extend(self, handle: int, pieces: list[int], *, as_net_buffers: bool) -> None:

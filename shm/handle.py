@@ -23,8 +23,10 @@ POOL_SHIFT = SLOT_BITS
 GENERATION_SHIFT = SLOT_BITS + POOL_BITS
 GENERATION_STEP = 1 << GENERATION_SHIFT
 SLOT_MASK = MAX_SLOTS - 1
-NO_HANDLE = (1 << 64) - 1
-"""What tables of handles hold where there is no packet; 0 would pass for a handle of slot 0."""
+NO_HANDLE = 0
+"""What tables of handles hold where there is no packet; slot 0 is never used, so that it is no handle either."""
+UNMATCHED = (1 << 64) - 1
+"""What tables of handles hold in row 0: NO_HANDLE names that row and must not be found there."""
 _SLOT_MASK_U64 = np.uint64(SLOT_MASK)
 
 

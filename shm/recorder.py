@@ -22,7 +22,7 @@ EVENTS_PER_ROW = 8
 class Recorder:
     """The writing end: appends whole vectors of events, overwriting the oldest.
 
-    `arguments` is u64[n] and `rows` u64[m][4], n and m powers of two; `cursors` is u64[2], how many of each were written.
+    `arguments` is u64[n] and `rows` u64[m][4], n and m powers of two; `cursors` is u64[2], how many of each so far.
     """
 
     def __init__(self, arguments: U64, rows: U64, cursors: memoryview) -> None:

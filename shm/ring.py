@@ -64,6 +64,15 @@ class RingProducer:
         self.position = memory.words[memory.tail]
         self._head_position = memory.words[memory.head]
 
+    @property
+    def capacity(self) -> int:
+        """Return how many entries the ring has."""
+        return self._mask + 1
+
+    def unread_since(self) -> int:
+        """Return the position of the oldest entry that the consumer has not released; raises CursorCorrupt."""
+        return self.position - self.capacity + self.free(self.capacity)
+
     def free(self, wanted: int = 1) -> int:
         """Return how many entries fit now; the consumer's cursor is read only when the cached one is not enough.
 

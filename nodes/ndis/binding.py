@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nodes.chain import NblChain
 from nodes.crossing import Op, ReturnFlags, SendFlags
+from nodes.custody import binding_handle
 from nodes.metrics import Counter
 from nodes.port import Port
 from nodes.status import Status
@@ -28,7 +29,7 @@ class Binding:
     """
 
     def __init__(self, node: Node, port: Port, completed: Completed) -> None:
-        self.handle = node.spec.node << 16 | port.index + 1
+        self.handle = binding_handle(node.spec.node, port.index)
         self._node = node
         self._port = port
         self._completed = completed

@@ -33,8 +33,18 @@ class FilterModule:
         return self._below.spec.peer_name
 
     def send_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
-        """Pass sends on to the lower driver (NdisFSendNetBufferLists), SourceHandle untouched (N6-NBL-04)."""
-        self._below.request(Op.SEND, chain, flags)
+        """Pass sends on to the lower driver (NdisFSendNetBufferLists), SourceHandle untouched (N6-NBL-04).
+
+        What exceeds the room below is completed upwards with RESOURCES.
+        """
+        room = self._below.room()
+        if len(chain) > room:
+            refused = chain[room:]
+            refused.status = Status.RESOURCES
+            self.send_net_buffer_lists_complete(refused)
+            chain = chain[:room]
+        if len(chain):
+            self._below.request(Op.SEND, chain, flags)
 
     def send_net_buffer_lists_complete(self, chain: NblChain, flags: int = 0) -> None:
         """Complete sends towards the driver above (NdisFSendNetBufferListsComplete)."""
@@ -43,10 +53,12 @@ class FilterModule:
     def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
         """Pass receives on upwards (NdisFIndicateReceiveNetBufferLists); what no one takes goes straight back."""
         for port, part in by_receiver(self._above, chain):
-            if port is None:
-                self._node.board.counters[Counter.DROPPED] += len(part)
-                self._below.reply(Op.RETURN, part)
-            else:
+            room = 0 if port is None else port.room()
+            if len(part) > room:
+                self._node.board.counters[Counter.DROPPED] += len(part) - room
+                self._below.reply(Op.RETURN, part[room:])
+                part = part[:room]
+            if len(part) and port is not None:
                 port.request(Op.INDICATE, part, flags)
 
     def return_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
@@ -151,13 +163,12 @@ class Filter(Driver):
 
     def pass_on(self, port: Port, op: Op, chain: NblChain, meta: U64) -> None:
         """Pass a whole batch of requests on, with the calls it was made of."""
-        if op is Op.SEND:
-            self._below.forward(op, chain, meta)
-        elif len(self._above) == 1:
-            self._above[0].forward(op, chain, meta)
-        else:
-            self._node.custody.receive(chain.handles, chain.slots)
-            self.module.indicate_receive_net_buffer_lists(chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
+        ahead = [self._below] if op is Op.SEND else self._above
+        if len(ahead) == 1 and ahead[0].room() >= len(chain):
+            ahead[0].forward(op, chain, meta)
+            return
+        self._node.custody.receive(chain.handles, chain.slots)
+        self._handlers[op](chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
 
     def pass_back(self, port: Port, op: Op, chain: NblChain, meta: U64) -> None:
         """Pass a whole batch of replies back to where the packets came from."""

@@ -67,7 +67,7 @@ def by_receiver(ports: Sequence[Port], chain: NblChain) -> list[tuple[Port | Non
     parts: list[tuple[Port | None, NblChain]] = []
     for port in ports:
         wanted = port.spec.options.get("frame_types")
-        mask = left & np.isin(types, wanted) if wanted else left.copy()
+        mask = left & (types[:, None] == wanted).any(axis=1) if wanted else left.copy()
         left &= ~mask
         if mask.any():
             parts.append((port, chain[mask]))
