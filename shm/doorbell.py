@@ -19,6 +19,7 @@ from shm.fence import full_fence
 
 MAX_MESSAGE = 256
 _FIELDS = 4
+_WAKES_WITHOUT_MESSAGE = 8
 _FIELD_LIMIT = 1 << 62
 
 
@@ -116,12 +117,16 @@ class BellListener:
         """Block until a message waits here or on one of `others`, at most `timeout_ns`; return whether one does.
 
         ZeroMQ's descriptors are edge-triggered, so the sockets' own state is asked before and after. `select` is
-        used for its resolution of microseconds; the pollers of ZeroMQ count in milliseconds.
+        used for its resolution of microseconds; the pollers of ZeroMQ count in milliseconds. A descriptor may wake
+        without a message, as when a neighbour connects; the wait then begins again, a few times at most.
         """
         sockets = [self._socket, *others]
-        if not any(map(_has_input, sockets)):
+        for _ in range(_WAKES_WITHOUT_MESSAGE):
+            if any(map(_has_input, sockets)):
+                return True
             self.wake_count += 1
-            select.select([socket.fileno() for socket in sockets], [], [], timeout_ns / 1e9)
+            if not select.select([socket.fileno() for socket in sockets], [], [], timeout_ns / 1e9)[0]:
+                return False
         return any(map(_has_input, sockets))
 
     def close(self) -> None:
