@@ -2,6 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+_FRAME = re.compile(r'^  File "(.+)", line (\d+), in ', re.MULTILINE)
+_RUNTIME = tuple(str(Path(__file__).parents[1] / room) for room in ("nodes", "shm"))
+_STOCK = str(Path(__file__).parents[1] / "nodes" / "stock")
+
+
+def tell_raised(what: str, traceback: str) -> str:
+    """Return what driver code raised and where, ``file:line``, in one line, with the traceback below it.
+
+    The place is the innermost one that is not the runtime's; none where only the runtime was running, as
+    when a handler has the wrong parameters.
+    """
+    places = [
+        f"{file}:{line}"
+        for file, line in _FRAME.findall(traceback)
+        if file.startswith(_STOCK) or not file.startswith(_RUNTIME)
+    ]
+    line = f"{what}, at {places[-1]}" if places else what
+    return f"{line}\n{traceback}" if traceback else line
+
 
 class RunError(Exception):
     """Base of everything that ends a run early."""
@@ -25,6 +47,10 @@ class NodeSilent(RunError):
 
 class CommandRefused(RunError):
     """A node answered a command of the start with an error."""
+
+
+class PauseOverdue(RunError):
+    """A layer did not come to rest at the end: packets that it handed out have not come back."""
 
 
 class RunStuck(RunError):

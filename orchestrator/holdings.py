@@ -36,6 +36,9 @@ class LedgerState(IntEnum):
     BACK = 5
 
 
+_LENT = frozenset({LedgerState.SENT, LedgerState.INDICATED, LedgerState.ON_WIRE})
+
+
 @dataclass(frozen=True)
 class Holding:
     """Packets that one node got by one edge in one way and has not handed on.
@@ -94,6 +97,17 @@ def find_holdings(
         for start, count, underway, back, word in zip(
             starts.tolist(), counts, pendings, returnings, words[order[starts]].tolist(), strict=True
         )
+    )
+
+
+def tell_holders(holdings: Sequence[Holding], specs: Sequence[NodeSpec]) -> str:
+    """Say in a sentence who holds packets of others, most first; an empty string when nobody does."""
+    lenders = {(spec.name, edge.edge): edge.peer_name for spec in specs for edge in spec.edges}
+    kept = [of for of in holdings if of.state in _LENT]
+    return ", ".join(
+        f"{of.owner!r} holds {of.packets:,} of {lenders.get((of.owner, of.edge), '?')!r}, "
+        f"the oldest for {of.oldest_ns / 1e9:.3g} s"
+        for of in sorted(kept, key=lambda of: -of.packets)
     )
 
 

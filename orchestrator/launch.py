@@ -29,8 +29,9 @@ from orchestrator.events import (
     Violated,
     Warn,
 )
-from orchestrator.failures import RunError
+from orchestrator.failures import PauseOverdue, RunError
 from orchestrator.fleet import Fleet, ProcessFleet
+from orchestrator.holdings import find_holdings, tell_holders
 from orchestrator.inline import InlineFleet, Scheduler, SeededScheduler
 from orchestrator.memory import RunMemory, check_room
 from orchestrator.plan import Plan, compile_plan
@@ -280,6 +281,11 @@ class Run:
             return Reason.TIME
         return None
 
+    def _holders(self) -> str:
+        """Say who holds whose packets, for an error that comes from that."""
+        specs = self.plan.nodes
+        return tell_holders(find_holdings(self.arena, specs, set(), self.now()), specs)
+
     def _apply(self, event: Event) -> None:
         if isinstance(event, Violated) and len(self.violations) < KEPT_VIOLATIONS:
             self.violations.append(event.details)
@@ -301,8 +307,9 @@ class Run:
             case Conclude(reason):
                 self.reason = self._conclusion = reason
             case Fail(error, message):
-                self.error = error(message)
                 self._note_end()
+                held = self._holders() if error is PauseOverdue else ""
+                self.error = error(f"{message}; {held}" if held else message)
             case Warn(message):
                 self.warnings.append(message)
             case End():

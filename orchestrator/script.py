@@ -31,7 +31,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Step:
-    """Ask `nodes` for what `verb` says: a command of theirs, ``hello``, ``terminate`` or ``kill``."""
+    """Ask `nodes` for what `verb` says: a command of theirs, ``hello``, ``rest``, ``terminate`` or ``kill``.
+
+    ``rest`` waits for those whose answer to a pause is overdue: a layer below may have let their packets go since.
+    """
 
     verb: str
     nodes: tuple[int, ...]
@@ -55,6 +58,7 @@ def drain_script(roster: Roster, limits: Limits) -> list[Step]:
         Step("pause", tuple(sorted(roster.sources)), limits.pause),
         Step("settle", tuple(roster.names), limits.settle),
         *(Step("pause", level, limits.pause) for level in others),
+        Step("rest", tuple(roster.names), limits.end),
         *(Step("halt", level, limits.pause) for level in downwards),
     ]
 

@@ -49,8 +49,10 @@ from orchestrator.failures import (
     NodeFailed,
     NodeSilent,
     NodeStalled,
+    PauseOverdue,
     RunError,
     RunStuck,
+    tell_raised,
 )
 from orchestrator.script import Limits, Roster, Settling, Step, drain_script, start_script, stop_script
 
@@ -84,15 +86,16 @@ class Supervisor:
         self._step: Step | None = None
         self._step_number = 0
         self._awaited: set[int] = set()
-        self._requests: dict[int, int] = {}
+        self._requests: dict[int, tuple[int, str]] = {}
         self._request_number = 0
         self._greeted: set[int] = set()
         self._living = set(roster.names)
         self._unpaused: set[int] = set()
+        self._restless: set[int] = set()
         self._done: set[int] = set()
         self._settling = Settling()
         self._failed = False
-        self._concluded = False
+        self._concluded: Reason | None = None
         self._hasty = False
         self._actions: list[Action] = []
 
@@ -130,8 +133,8 @@ class Supervisor:
             case Violated() if self._stop_on_violation:
                 self._conclude(Reason.VIOLATION)
             case Failed(node, error, message, traceback):
-                text = f"driver code of node {self._name(node)} raised {error}: {message}"
-                self._fail(NodeFailed, f"{text}\n{traceback}" if traceback else text)
+                text = tell_raised(f"{error}: {message}", traceback)
+                self._fail(NodeFailed, f"driver code of node {self._name(node)} raised {text}")
             case Exited():
                 self._on_exit(event)
             case Stalled(node, seconds, state, progress):
@@ -147,14 +150,26 @@ class Supervisor:
                 self._on_exhausted()
 
     def _on_reply(self, reply: Replied) -> None:
-        if self._step is None or self._requests.pop(reply.request, None) != reply.node:
+        node, verb = self._requests.pop(reply.request, (0, ""))
+        if self._step is None or node != reply.node:
             return
         if not reply.ok:
-            self._on_refusal(self._step.verb, reply)
+            self._on_refusal(verb, reply)
+        elif node in self._restless and verb == "pause":
+            self._on_late_rest(node)
+        elif verb != self._step.verb:
+            return
         elif self._step.verb == "settle":
             self._on_wave_answer(reply)
         elif self._step.verb not in _ENDING:
             self._settled_with(reply.node)
+
+    def _on_late_rest(self, node: int) -> None:
+        """Take the answer to a pause that was overdue: the node can be halted after all."""
+        self._restless.discard(node)
+        self._unpaused.discard(node)
+        if self._step is not None and self._step.verb == "rest":
+            self._settled_with(node)
 
     def _on_refusal(self, verb: str, reply: Replied) -> None:
         text = f"node {self._name(reply.node)} refused to {verb}: {reply.error}"
@@ -163,7 +178,7 @@ class Supervisor:
             return
         self._say(Warn(text))
         self._unpaused.add(reply.node)
-        if verb not in _ENDING:
+        if verb not in _ENDING and self._step is not None and verb == self._step.verb:
             self._settled_with(reply.node)
 
     def _on_timeout(self, key: str) -> None:
@@ -180,11 +195,16 @@ class Supervisor:
         if self.phase is Phase.STARTING:
             self._fail(NodeSilent, f"no answer to {step.verb} in {seconds} from {late}; see what it printed")
             return
+        if step.verb == "rest" and self._concluded is not Reason.VIOLATION:
+            self._fail(PauseOverdue, f"{late} cannot pause: packets handed over are not back")
+            return
         if step.verb == "settle":
             self._say(Warn(f"packets are still on their way {seconds} after the sources had paused"))
-        elif step.verb != "exit":
+        elif step.verb not in {"rest", "exit"}:
             self._say(Warn(f"no answer to {step.verb} in {seconds} from {late}"))
         self._unpaused |= self._awaited
+        if step.verb == "pause":
+            self._restless |= self._awaited
         self._awaited.clear()
         self._advance()
 
@@ -219,7 +239,7 @@ class Supervisor:
             self._enter(Phase.STOPPING, stop_script(self._roster, self._limits))
 
     def _on_interrupt(self) -> None:
-        self._hasty = self._concluded
+        self._hasty = self._concluded is not None
         self._conclude(Reason.INTERRUPTED)
         if self.phase in {Phase.STARTING, Phase.DRAINING}:
             self._enter(Phase.STOPPING, stop_script(self._roster, self._limits))
@@ -236,8 +256,8 @@ class Supervisor:
             self._enter(Phase.STOPPING, stop_script(self._roster, self._limits))
 
     def _conclude(self, reason: Reason) -> None:
-        if not self._concluded:
-            self._concluded = True
+        if self._concluded is None:
+            self._concluded = reason
             self._say(Conclude(reason))
 
     def _enter(self, phase: Phase, script: Iterable[Step]) -> None:
@@ -266,9 +286,13 @@ class Supervisor:
                 return
 
     def _begin(self, step: Step) -> None:
+        self._awaited = set(step.nodes) & self._living
+        if step.verb == "rest":
+            self._awaited &= self._restless
+            if not self._awaited:
+                return
         self._step = step
         self._step_number += 1
-        self._awaited = set(step.nodes) & self._living
         if step.verb == "hello":
             self._awaited -= self._greeted
         elif step.verb == "halt":
@@ -280,13 +304,13 @@ class Supervisor:
             self._begin_wave()
         elif step.verb in _SIGNALS:
             self._actions += [Signal(node, _SIGNALS[step.verb]) for node in sorted(self._awaited)]
-        elif step.verb != "hello":
+        elif step.verb not in {"hello", "rest"}:
             self._send_to(self._awaited, step.verb)
 
     def _send_to(self, nodes: Iterable[int], command: str) -> None:
         for node in sorted(nodes):
             self._request_number += 1
-            self._requests[self._request_number] = node
+            self._requests[self._request_number] = (node, command)
             self._say(Send(node, self._request_number, command))
 
     def _settled_with(self, node: int) -> None:

@@ -30,7 +30,8 @@ def render(report: Report) -> Group:
     """Return the report for a console: verdict, conservation, figures, nodes, violations."""
     parts: list[RenderableType] = [_head(report), Text()]
     if report.error:
-        parts += [_line("error", Text(report.error, style=_BAD)), Text()]
+        first, _, traceback = report.error.partition("\n")
+        parts += [_line("error", Text(first, style=_BAD)), *([Text(traceback)] if traceback else []), Text()]
     parts += _figures(report)
     if report.thresholds:
         parts += [Text(), *_thresholds(report.thresholds)]

@@ -85,14 +85,22 @@ class Stutter(Floor):
 
 
 class Mortal(Floor):
-    """Die at the first send."""
+    """Die at the tenth call, when the run has long begun."""
+
+    calls = 0
 
     def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
+        self.calls += 1
+        if self.calls == 10:
+            self.end()
+        super().send_net_buffer_lists(adapter, chain, flags)
+
+    def end(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Faulty(Floor):
-    """Raise at the first send."""
+class Faulty(Mortal):
+    """Raise at the tenth call."""
 
-    def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
+    def end(self) -> None:
         raise LookupError("no such descriptor")

@@ -36,7 +36,7 @@ def spec(node: int, name: str, kind: str, *edges: EdgeSpec) -> NodeSpec:
         level=2,
         notify="armed",
         slots=SLOTS,
-        pool_base=16 * (node - 1),
+        pool_base=16 * (node - 1) + 1,
         pool_size=16,
         tails=0,
         arm=0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,14 @@ from nodes.metrics import NodeState
 from orchestrator import memory
 from orchestrator.clean import clean
 from orchestrator.events import Reason
-from orchestrator.failures import ForkServerDied, NodeDied, NodeFailed, NodeSilent, NodeStalled
+from orchestrator.failures import (
+    ForkServerDied,
+    NodeDied,
+    NodeFailed,
+    NodeSilent,
+    NodeStalled,
+    PauseOverdue,
+)
 from orchestrator.launch import Run, launch
 from orchestrator.outcome import look
 from orchestrator.processes import ForkServer
@@ -139,15 +147,28 @@ def test_a_node_in_an_endless_loop_is_found_named_and_killed() -> None:
 def test_an_idle_run_is_not_a_stalled_one() -> None:
     with launch(stack("Keeper"), stall_after=1.0, limits=QUICK) as run:
         assert run.wait(2) is Reason.TIME
-    assert run.error is None
+        assert run.error is None
     assert run.warnings[0] == "no answer to pause in 0.1 s from 'source'"
+
+
+def test_a_driver_that_never_gives_packets_back_is_named_at_the_end() -> None:
+    with launch(stack("Keeper", packets=40), limits=QUICK) as run:
+        until(lambda: sent(run) == 40)
+    assert isinstance(run.error, PauseOverdue)
+    assert re.fullmatch(
+        "'source', 'filter0' cannot pause: packets handed over are not back; "
+        r"'bottom' holds 40 of 'filter0', the oldest for 0\.\d+ s",
+        str(run.error),
+    )
+    assert look(run).conservation.in_flight == 40
+    assert_gone(run)
 
 
 def test_a_node_in_an_endless_loop_cannot_hold_up_the_end() -> None:
     with launch(stack("Looper"), limits=QUICK) as run:
         until(lambda: sent(run) > 0)
         run.wait(0.1)
-    assert run.error is None
+        assert run.error is None
     assert_gone(run)
 
 
@@ -155,8 +176,10 @@ def test_a_driver_that_raises_is_named_with_its_words() -> None:
     run = finished(stack("Raiser"))
     assert run.reason is Reason.FAILED
     assert isinstance(run.error, NodeFailed)
-    assert str(run.error).startswith("driver code of node 'bottom' raised LookupError: no such descriptor\n")
-    assert "drivers.py" in str(run.error)
+    assert str(run.error).startswith(
+        "driver code of node 'bottom' raised LookupError: no such descriptor, at "
+    )
+    assert f"{Path(__file__).with_name('drivers.py')}:" in str(run.error).splitlines()[0]
     assert_gone(run)
 
 

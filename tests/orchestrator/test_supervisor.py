@@ -42,6 +42,7 @@ from orchestrator.failures import (
     NodeFailed,
     NodeSilent,
     NodeStalled,
+    PauseOverdue,
     RunStuck,
 )
 from orchestrator.script import Limits, Roster
@@ -140,11 +141,59 @@ def test_a_node_that_does_not_pause_in_time_is_not_halted() -> None:
                 Timeout("step 9"),
                 [
                     Warn("no answer to pause in 5e-09 s from 'nic'"),
-                    Arm("step 10", 5),
-                    Send(TOP, 11, "halt"),
+                    Arm("step 10", 1),
                 ],
             ),
-            (Replied(TOP, 11), [Arm("step 12", 1), Send(TOP, 12, "exit"), Send(NIC, 13, "exit")]),
+            (
+                Timeout("step 10"),
+                [
+                    Fail(PauseOverdue, "'nic' cannot pause: packets handed over are not back"),
+                    Conclude(Reason.FAILED),
+                    Arm("step 11", 1),
+                    Send(TOP, 11, "exit"),
+                    Send(NIC, 12, "exit"),
+                ],
+            ),
+        ]
+    )
+
+
+def test_after_a_violation_a_node_that_cannot_pause_is_no_news() -> None:
+    replay(
+        [
+            *STARTED,
+            (Violated(NIC, {"rule": "N6-SEND-10"}), [Conclude(Reason.VIOLATION)]),
+            *DRAINED[:6],
+            (
+                Timeout("step 9"),
+                [Warn("no answer to pause in 5e-09 s from 'nic'"), Arm("step 10", 1)],
+            ),
+            (Timeout("step 10"), [Arm("step 11", 5), Send(TOP, 11, "halt")]),
+        ]
+    )
+
+
+def test_a_source_whose_packets_come_back_late_is_halted_after_all() -> None:
+    quiet = [Replied(NIC, 7, value=QUIET), Replied(NIC, 9, value=QUIET)]
+    replay(
+        [
+            *STARTED,
+            SETTLING[0],
+            (
+                Timeout("step 6"),
+                [
+                    Warn("no answer to pause in 5e-09 s from 'top'"),
+                    Arm("step 7", 6),
+                    Send(TOP, 6, "settle"),
+                    Send(NIC, 7, "settle"),
+                ],
+            ),
+            (Replied(TOP, 6, value=QUIET), []),
+            (quiet[0], [Send(TOP, 8, "settle"), Send(NIC, 9, "settle")]),
+            (Replied(TOP, 8, value=QUIET), []),
+            (quiet[1], [Arm("step 9", 5), Send(NIC, 10, "pause")]),
+            (Replied(NIC, 10), [Arm("step 10", 1)]),
+            (Replied(TOP, 5), [Arm("step 11", 5), Send(TOP, 11, "halt")]),
         ]
     )
 
