@@ -121,10 +121,10 @@ class BellListener:
         without a message, as when a neighbour connects; the wait then begins again, a few times at most.
         """
         sockets = [self._socket, *others]
-        for _ in range(_WAKES_WITHOUT_MESSAGE):
+        for attempt in range(_WAKES_WITHOUT_MESSAGE):
             if any(map(_has_input, sockets)):
                 return True
-            self.wake_count += 1
+            self.wake_count += not attempt
             if not select.select([socket.fileno() for socket in sockets], [], [], timeout_ns / 1e9)[0]:
                 return False
         return any(map(_has_input, sockets))
