@@ -10,7 +10,7 @@ from orchestrator.observe import Snapshot, observe
 from orchestrator.report import Report, RunFacts, build_report
 
 if TYPE_CHECKING:
-    from orchestrator.launch import Run
+    from orchestrator.run import Run
 
 
 def look(run: Run) -> Snapshot:

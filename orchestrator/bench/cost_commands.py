@@ -12,6 +12,7 @@ from orchestrator.bench.round_trip import ROUND_TRIP_PEERS, Ping, summary
 from orchestrator.bench.topologies import silent
 
 MOST_NODES = 500
+LONGEST_GAP_NS = 1_000_000_000
 
 
 def _counts(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
@@ -72,24 +73,37 @@ def idle_command(nodes: int, seconds: float, repeat: int, form: str) -> None:
     show([idle_row(nodes, seconds, repeat)], form, "percent of one core, at rest")
 
 
+def _gaps(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
+    """Parse a comma-separated list of rests in ms into ns."""
+    try:
+        gaps = [round(float(part) * 1e6) for part in value.split(",")]
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{value!r} is not a list of milliseconds such as 0,1") from None
+    if not all(0 <= gap <= LONGEST_GAP_NS for gap in gaps):
+        raise click.BadParameter("a rest lasts from 0 to 1000 ms")
+    return gaps
+
+
 @click.command("round-trip")
 @click.option("--hops", type=click.IntRange(min=1, max=50), default=3, show_default=True)
 @click.option("--packets", type=click.IntRange(min=1), default=500, show_default=True, help="A round.")
 @click.option(
-    "--gap",
-    type=click.FloatRange(min=0.0, max=1000.0),
-    default=1.0,
+    "--gaps",
+    callback=_gaps,
+    default="0,1",
     show_default=True,
-    help="Rest before each packet, ms.",
+    help="Rests before each packet, ms: 0 sends it when the one before is back, 1 lets all caches cool.",
 )
 @repeat_option(7)
 @format_option
-def round_trip_command(hops: int, packets: int, gap: float, repeat: int, form: str) -> None:
+def round_trip_command(hops: int, packets: int, gaps: list[int], repeat: int, form: str) -> None:
     """Microseconds of one packet down a stack at rest and back, beside a bare ZeroMQ ping over as many hops."""
-    ping = Ping(hops, packets, round(gap * 1e6))
-    rounds: dict[str, list[list[int]]] = {peer: [] for peer in ROUND_TRIP_PEERS}
-    for _ in range(repeat):
-        for peer, measure in ROUND_TRIP_PEERS.items():
-            rounds[peer].append(measure(ping))
-            say(f"{peer}: median {median(rounds[peer][-1]) / 1000:.1f} us")
-    show(summary(ping, rounds), form, f"round trip over {hops} hops, us")
+    rows = []
+    for ping in (Ping(hops, packets, gap) for gap in gaps):
+        rounds: dict[str, list[list[int]]] = {peer: [] for peer in ROUND_TRIP_PEERS}
+        for _ in range(repeat):
+            for peer, measure in ROUND_TRIP_PEERS.items():
+                rounds[peer].append(measure(ping))
+                say(f"gap {ping.gap / 1e6:g} ms, {peer}: median {median(rounds[peer][-1]) / 1000:.1f} us")
+        rows += summary(ping, rounds)
+    show(rows, form, f"round trip over {hops} hops, us")

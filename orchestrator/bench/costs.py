@@ -15,9 +15,9 @@ import psutil
 
 from orchestrator.bench.runs import RunUseless, pass_time, running
 from orchestrator.bench.topologies import silent
-from orchestrator.launch import Run
 from orchestrator.plan import compile_plan
 from orchestrator.processes import ForkServer
+from orchestrator.run import Run
 from orchestrator.topology.model import Topology
 
 MIB = 1 << 20

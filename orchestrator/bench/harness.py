@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -41,7 +43,8 @@ class Sides:
         process = context.Process(
             target=target, args=(*args, theirs), name=f"ndisim-bench-{name}", daemon=True
         )
-        process.start()
+        with _deaf_to_interrupts():
+            process.start()
         theirs.close()
         self.processes[name], self.controls[name] = process, ours
 
@@ -78,6 +81,21 @@ class Sides:
                     stop()
                     process.join(REAP_SECONDS)
             process.close()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let processes started in the block never get SIGINT: Ctrl-C is for the harness, which then ends them.
+
+    A mask is inherited, and what comes meanwhile is delivered here afterwards. The tracker of `multiprocessing`
+    unblocks SIGINT when it starts, so it is started before.
+    """
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -206,6 +206,7 @@ def summary(ping: Ping, rounds: Mapping[str, Sequence[Sequence[int]]]) -> list[d
             {
                 "peer": peer,
                 "hops": ping.hops,
+                "gap_ms": ping.gap / 1e6,
                 "packets": sum(map(len, found)),
                 "p50_us": float(p50) / 1000,
                 "p90_us": float(p90) / 1000,

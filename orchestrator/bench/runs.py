@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.events import Reason
-from orchestrator.launch import Run, launch
 from orchestrator.processes import ForkServer
+from orchestrator.run import Run, launch
 from orchestrator.topology.model import Topology
 
 

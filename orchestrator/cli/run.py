@@ -99,9 +99,9 @@ def _execute(wishes: Wishes) -> Report:
             stack.callback(server.close)
         topology, output = _read(wishes)
 
-        from orchestrator.launch import launch
         from orchestrator.live import progress_for
         from orchestrator.outcome import look, report_of
+        from orchestrator.run import launch
 
         with launch(
             topology, mode=wishes.mode, output=output, violation_policy=wishes.on_violation, warm=server

@@ -12,8 +12,8 @@ import pytest
 from orchestrator.events import Reason
 from orchestrator.failures import NodeFailed, RunStuck
 from orchestrator.inline import Scheduler, SeededScheduler
-from orchestrator.launch import Run, launch
 from orchestrator.outcome import look
+from orchestrator.run import Run, launch
 from orchestrator.topology import BindingModel, Topology
 from tests.orchestrator.stacks import node, stack
 

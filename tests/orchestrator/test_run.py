@@ -27,9 +27,9 @@ from orchestrator.failures import (
     NodeStalled,
     PauseOverdue,
 )
-from orchestrator.launch import Run, launch
 from orchestrator.outcome import look
 from orchestrator.processes import ForkServer
+from orchestrator.run import Run, launch
 from orchestrator.rundir import base_directory, find_runs, read_specs
 from orchestrator.script import Limits
 from orchestrator.supervisor import Phase
@@ -268,7 +268,7 @@ def test_ctrl_c_while_it_drains_skips_the_drain() -> None:
 
 _ORCHESTRATOR = """
 import json, sys
-from orchestrator.launch import launch
+from orchestrator.run import launch
 from orchestrator.processes import warm
 from tests.orchestrator.stacks import stack
 server = warm()
