@@ -7,7 +7,7 @@ board and its packets can still be read.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import zmq
@@ -33,6 +33,12 @@ LAST_WORDS_MS = 1000
 """How long a node that ends waits for its last messages to leave."""
 
 
+class _Command(NamedTuple):
+    number: int
+    name: str
+    arguments: dict[str, Any]
+
+
 class Control:
     """A node's end of the control connection."""
 
@@ -54,16 +60,29 @@ class Control:
         """Carry out every waiting command and return how many; what makes no sense is counted and dropped."""
         carried_out = 0
         while int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-            message = msgpack.unpackb(self.socket.recv(zmq.DONTWAIT))
-            if not isinstance(message, dict) or message.get("kind") != "command":
+            command = _decode(self.socket.recv(zmq.DONTWAIT))
+            if command is None:
                 node.board.counters[Counter.MALFORMED] += 1
                 continue
-            node.command(message["name"], message.get("arguments", {}), self._replier(message["id"]))
+            node.command(command.name, command.arguments, self._replier(command.number))
             carried_out += 1
         return carried_out
 
     def _replier(self, number: int) -> Reply:
         return lambda answer: self.send({"kind": "reply", "id": number, **answer})
+
+
+def _decode(packed: bytes) -> _Command | None:
+    try:
+        message = msgpack.unpackb(packed)
+    except (ValueError, msgpack.exceptions.UnpackException):
+        return None
+    if not isinstance(message, dict) or message.get("kind") != "command":
+        return None
+    number, name, arguments = message.get("id"), message.get("name"), message.get("arguments", {})
+    if not (type(number) is int and isinstance(name, str) and isinstance(arguments, dict)):
+        return None
+    return _Command(number, name, arguments)
 
 
 def main(spec: NodeSpec) -> None:
@@ -109,11 +128,15 @@ def run(node: Node, control: Control, listener: BellListener) -> None:
             idle_polls = 0  # what a command made the driver hand over is published by a poll
             continue
         node.update_gauges()
-        if not node.lifecycle.exit_requested:
-            _block(node, control, listener)
+        _block(node, control, listener)
+    node.update_gauges()
 
 
 def _block(node: Node, control: Control, listener: BellListener) -> None:
+    for notice in listener.drain():  # those that woke it before: the rings came first, they need no message
+        node.heard(notice)
+    node.board.counters[Counter.MALFORMED] += listener.malformed_count
+    listener.malformed_count = 0
     listener.arm()
     if not node.ready():
         due = node.next_due()
@@ -122,8 +145,4 @@ def _block(node: Node, control: Control, listener: BellListener) -> None:
             listener.wait([control.socket], timeout)
             node.board.counters[Counter.WAKES] += 1
     listener.disarm()
-    for notice in listener.drain():
-        node.heard(notice)
-    node.board.counters[Counter.MALFORMED] += listener.malformed_count
-    listener.malformed_count = 0
     node.board.words[Word.PROGRESS] += 1

@@ -98,8 +98,11 @@ class Lifecycle:
 
     def _pause(self, reply: Reply) -> None:
         self._pause_reply = reply
+        self._pause_pending = True  # a driver may complete the pause before its handler returns PENDING
         status = self._node.driver.pause_layer()
-        self._pause_pending = status == Status.PENDING
+        if status != Status.PENDING and not self._pause_pending:
+            self._node.complain("N6-PNP-05", 0, "pause was completed, but its handler did not return PENDING")
+        self._pause_pending &= status == Status.PENDING
         if status not in (Status.SUCCESS, Status.PENDING):
             self._node.complain(
                 "N6-PNP-02", 0, f"pause returned {status!r}; only SUCCESS and PENDING are allowed"

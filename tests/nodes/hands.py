@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nodes.chain import NblChain
+from nodes.crossing import OP_INFO, Op
 from nodes.custody import Custody
 from shm.arena import Arena, Pool
 
@@ -13,8 +14,8 @@ class Hands:
     """Holds what it allocates; `complaints` are (rule, handle) of every broken rule."""
 
     def __init__(self, slots: int = 32) -> None:
-        self.arena = Arena.map(memoryview(bytearray(Arena.layout(slots).size)), slots)
-        self.pool = Pool(self.arena, 1, 0, slots)
+        self.arena = Arena.map(memoryview(bytearray(Arena.layout(slots + 1).size)), slots + 1)
+        self.pool = Pool(self.arena, 1, 1, slots)
         self.complaints: list[tuple[str, int]] = []
         self.messages: list[str] = []
         self.custody = Custody(self.arena, self._complain, lambda: 0)
@@ -28,7 +29,7 @@ class Hands:
 
     def give_away(self, chain: NblChain) -> NblChain:
         """Let a chain go as a send would; return it for touching."""
-        self.custody.release(chain.handles, chain.slots, "N6-SEND-03", "sent")
+        self.custody.release(chain.handles, chain.slots, OP_INFO[Op.SEND])
         return chain
 
     def extend(self, chain: NblChain, pieces: list[int], *, as_net_buffers: bool) -> None:

@@ -176,4 +176,4 @@ def test_every_net_buffer_of_a_packet_has_data_of_its_own(hands: Hands) -> None:
         next(buffer.pieces)[:] = text
     assert [bytes(buffer.data) for buffer in chain[0].net_buffers] == [b"one", b"12", b"four"]
     hands.pool.free(hands.give_away(chain).handles)
-    assert hands.pool.free_count == hands.arena.slots
+    assert hands.pool.free_count == hands.pool.size

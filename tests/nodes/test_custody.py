@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from nodes.chain import NblChain
+from nodes.crossing import OP_INFO, Op
 from tests.nodes.hands import Hands
 
 SLOTS = 8
@@ -37,10 +38,10 @@ class CustodyModel(RuleBasedStateMachine):
     def release(self, indices: list[int]) -> None:
         chain = self.some(indices)
         handles = chain.handles.tolist()
-        mask = self.hands.custody.release(chain.handles, chain.slots, "RULE", "sent")
+        mask = self.hands.custody.release(chain.handles, chain.slots, OP_INFO[Op.RETURN])
         good = [handle in self.held for handle in handles]
         assert (mask is None and all(good)) or (mask is not None and mask.tolist() == good)
-        self.complaints += [("RULE", handle) for handle in handles if handle not in self.held]
+        self.complaints += [("N6-RX-04", handle) for handle in handles if handle not in self.held]
         self.held -= set(handles)
 
     @invariant()

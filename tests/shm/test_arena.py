@@ -16,7 +16,8 @@ FIRST, SECOND = 10, 14
 
 
 def arena_of(slots: int) -> Arena:
-    return Arena.map(memoryview(bytearray(Arena.layout(slots).size)), slots)
+    """Map an arena with `slots` usable slots, which begin at 1."""
+    return Arena.map(memoryview(bytearray(Arena.layout(slots + 1).size)), slots + 1)
 
 
 def one(handle: int) -> U64:
@@ -30,7 +31,7 @@ def arena() -> Arena:
 
 @pytest.fixture
 def pool(arena: Arena) -> Pool:
-    return Pool(arena, 1, 0, SLOTS)
+    return Pool(arena, 1, 1, SLOTS)
 
 
 def chain_of(arena: Arena, slot: int) -> list[tuple[int, list[int]]]:
@@ -54,7 +55,7 @@ class PoolModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.arena = arena_of(SLOTS)
-        self.pools = [Pool(self.arena, 1, 0, FIRST), Pool(self.arena, 2, FIRST, SECOND)]
+        self.pools = [Pool(self.arena, 1, 1, FIRST), Pool(self.arena, 2, 1 + FIRST, SECOND)]
         self.alive: dict[int, list[tuple[int, list[int]]]] = {}
         self.dead: list[int] = []
 
@@ -142,15 +143,15 @@ def test_a_fresh_packet_is_one_buffer_in_its_own_cell_with_everything_cleared(
     pool.free(dirty)
     slots = arena.current(pool.allocate(SLOTS, 100, backfill=40))
     for table in (arena.status, arena.flags, arena.cancel, arena.parent, arena.children, arena.source):
-        assert not table.any()
+        assert not table[slots].any()
     assert (arena.nb_data[slots] == slots * CELL_LENGTH + 40).all()
-    assert (arena.nb_offset == 40).all()
-    assert (arena.nb_length == 100).all()
-    assert (arena.mdl_length == 140).all()
+    assert (arena.nb_offset[slots] == 40).all()
+    assert (arena.nb_length[slots] == 100).all()
+    assert (arena.mdl_length[slots] == 140).all()
 
 
 def test_every_packet_ever_allocated_has_an_id_of_its_own(arena: Arena) -> None:
-    pools = [Pool(arena, 1, 0, 12), Pool(arena, 2, 12, 12)]
+    pools = [Pool(arena, 1, 1, 12), Pool(arena, 2, 13, 12)]
     seen: list[int] = []
     for _ in range(5):
         for pool in pools:
@@ -169,7 +170,7 @@ def test_what_was_freed_last_is_used_first(pool: Pool) -> None:
 
 def test_generations_wrap_without_ever_making_an_empty_handle(arena: Arena, pool: Pool) -> None:
     last = (1 << 24) - 1
-    pool._next[...] = [pack(last, 1, slot) for slot in range(SLOTS)]
+    pool._next[...] = [pack(last, 1, slot) for slot in range(1, SLOTS + 1)]
     pool.free(pool.allocate(SLOTS, 60))
     handles = pool.allocate(SLOTS, 60)
     assert not (handles >> np.uint64(GENERATION_SHIFT)).any()
@@ -177,10 +178,15 @@ def test_generations_wrap_without_ever_making_an_empty_handle(arena: Arena, pool
     arena.current(handles)
 
 
-@pytest.mark.parametrize("handle", [0, pack(1, 1, 0), pack(1, 1, SLOTS), pack(0, 0, 1), (1 << 64) - 1])
+@pytest.mark.parametrize("handle", [0, pack(1, 1, 0), pack(1, 1, 1), pack(1, 1, SLOTS + 1), (1 << 64) - 1])
 def test_a_handle_that_names_no_packet_is_stale(arena: Arena, pool: Pool, handle: int) -> None:
     with pytest.raises(HandleStale, match=r"is stale|a handle names slot"):
         arena.current(one(handle))
+
+
+def test_slot_0_is_no_packets(arena: Arena) -> None:
+    with pytest.raises(ValueError, match="cannot begin at slot 0"):
+        Pool(arena, 1, 0, SLOTS)
 
 
 def test_one_stale_handle_among_many_is_named_and_frees_nothing(pool: Pool) -> None:
@@ -217,7 +223,7 @@ def test_bytes_are_read_and_stored_by_position_over_cell_bounds(arena: Arena) ->
     arena.cells[2, :4] = [1, 2, 3, 4]
     window = arena.bytes_of(6)
     assert bytes(window[2 * CELL_LENGTH - 2]) == b"\0\0\1\2\3\4"
-    window[[0, SLOTS * CELL_LENGTH - 6]] = np.void(b"abcdef")
+    window[[0, arena.slots * CELL_LENGTH - 6]] = np.void(b"abcdef")
     assert bytes(arena.cells[0, :6]) == bytes(arena.cells[-1, -6:]) == b"abcdef"
 
 

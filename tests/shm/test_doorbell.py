@@ -201,7 +201,7 @@ def play(
             bell.ring_if_armed(Notice(1, 1, position, 1))
         while words[theirs] != position:
             listener.arm()
-            if words[theirs] != position and not listener.wait([], 5 * SECOND):
+            if words[theirs] != position and not listener.wait([], 30 * SECOND):
                 return ROUNDS - position + 1
             listener.disarm()
             listener.drain()

@@ -80,6 +80,7 @@ class RingModel(RuleBasedStateMachine):
     @invariant()
     def free_room_is_exact_when_all_of_it_is_asked_for(self) -> None:
         assert self.producer.free(CAPACITY) == CAPACITY - len(self.written) - len(self.published)
+        assert self.producer.unread_since() == self.consumer.position
 
 
 class TestRingModel(RingModel.TestCase):  # type: ignore[misc, name-defined]
