@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ndisim-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format lock clean
+.PHONY: help setup run test lint format lock rules clean
 
 help:
 	@echo 'make run     set up, then carry a real capture and bulk traffic through the quickstart stack for 5 s'
@@ -13,6 +13,7 @@ help:
 	@echo 'make lint    ruff, ruff format --check and mypy --strict, as CI runs them'
 	@echo 'make format  let ruff rewrite what it can'
 	@echo 'make lock    pin the newest versions that pyproject.toml allows into requirements.lock'
+	@echo 'make rules   write down which test shows which rule of the contract'
 	@echo 'make clean   remove build products and caches, not the environment'
 
 setup: $(STAMP)
@@ -45,6 +46,9 @@ lock: $(STAMP)
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 		--output-file $(VENV)/requirements.new pyproject.toml
 	grep -E '^[a-z0-9.-]+==[0-9a-z.]+$$' $(VENV)/requirements.new > requirements.lock
+
+rules: $(STAMP)
+	$(BIN)/python -m tests.rule_marks
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
