@@ -117,10 +117,18 @@ def bottom(end: LowerEnd, idle: Idle, reader: Reader) -> None:
             idle.wait()
 
 
+def announce(control: Connection) -> None:
+    """Say that this side is ready; where the harness has gone meanwhile, end without a word."""
+    try:
+        control.send("ready")
+    except ConnectionError:
+        raise SystemExit(0) from None
+
+
 def run_top(hop: Hop, load: Load, spin: int, control: Connection) -> None:
     """Be the sender's process: say ready, wait for the word to go, report (seconds, sent, completed)."""
     end = hop.open_upper()
-    control.send("ready")
+    announce(control)
     try:
         control.recv()
     except (EOFError, ConnectionError):
@@ -134,14 +142,14 @@ def run_top(hop: Hop, load: Load, spin: int, control: Connection) -> None:
 def run_relay(above: Hop, below: Hop, load: Load, spin: int, control: Connection) -> None:
     """Be the process between; end when the harness says so."""
     lower, upper = above.open_lower(), below.open_upper()
-    control.send("ready")
+    announce(control)
     _until_stopped(lambda: relay(lower, upper, Idle(control, spin, [lower.waitable, upper.waitable])))
 
 
 def run_bottom(hop: Hop, load: Load, spin: int, control: Connection) -> None:
     """Be the process below all; report its `Tally` when stopped."""
     end, reader = hop.open_lower(), Reader()
-    control.send("ready")
+    announce(control)
     _until_stopped(lambda: bottom(end, Idle(control, spin, [end.waitable]), reader))
     with suppress(ConnectionError):
         control.send(reader.tally())

@@ -27,6 +27,7 @@ from nodes.status import Status
 from nodes.stock.pass_through import PassThrough
 from orchestrator.bench.drivers import BenchBottom, leave
 from orchestrator.bench.harness import GRACE_SECONDS, START_SECONDS, Sides, sides
+from orchestrator.bench.roles import announce
 from orchestrator.bench.runs import RunUseless, figures
 from orchestrator.bench.topologies import layer, stack
 from orchestrator.bench.work import HEADER_BYTES
@@ -134,7 +135,7 @@ def _collect(started: Sides, ping: Ping) -> list[int]:
 def ping_top(below: str, ping: Ping, control: Connection) -> None:
     """Send the pings and report the round trips; the rest between them is a wait for the word to stop."""
     socket = _pair(below, bind=False)
-    control.send("ready")
+    announce(control)
     trips: list[int] = []
     with suppress(EOFError, ConnectionError):
         control.recv()
@@ -152,7 +153,7 @@ def ping_top(below: str, ping: Ping, control: Connection) -> None:
 def ping_relay(above: str, below: str, control: Connection) -> None:
     """Pass a frame down and its answer up, until told to stop."""
     upper, lower = _pair(above, bind=True), _pair(below, bind=False)
-    control.send("ready")
+    announce(control)
     with suppress(EOFError):
         while True:
             lower.send(_receive(upper, control))
@@ -162,7 +163,7 @@ def ping_relay(above: str, below: str, control: Connection) -> None:
 def ping_bottom(above: str, control: Connection) -> None:
     """Send every frame back, until told to stop."""
     socket = _pair(above, bind=True)
-    control.send("ready")
+    announce(control)
     with suppress(EOFError):
         while True:
             socket.send(_receive(socket, control))

@@ -22,11 +22,12 @@ class RunUseless(RuntimeError):
 def running(topology: Topology, output: Path | None = None, warm: ForkServer | None = None) -> Iterator[Run]:
     """Give a run of `topology` with all nodes running; it is stopped however the block is left.
 
-    Raises `KeyboardInterrupt` when the user has interrupted its start, and RunError as `launch` does.
+    Raises `KeyboardInterrupt` when the user has interrupted its start or its end, and RunError as `launch` does.
     """
     with launch(topology, output=output, warm=warm) as run:
         _check(run.reason)
         yield run
+    _check(run.reason)
 
 
 def pass_time(run: Run, seconds: float) -> None:

@@ -70,5 +70,5 @@ class BrokenPeer(PipePeer):
 
 
 def test_a_side_that_dies_ends_the_run_with_its_name() -> None:
-    result = measure(BrokenPeer(), "broken", Load(Job.RELAY, 1, packets=10, seconds=0.2))
+    result = measure(BrokenPeer(), "broken", Load(Job.PAIR, 1, packets=10, seconds=0.2))
     assert result.fault == "the bottom process ended with exit code 3"
