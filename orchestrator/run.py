@@ -215,8 +215,6 @@ class Run:
         directory = RunDirectory.create()
         self._resources.callback(directory.remove)
         self.id, self.directory = directory.token, directory.path
-        if self.output is not None:
-            self.output.mkdir(parents=True, exist_ok=True)
         self.plan = compile_plan(
             prepare_captures(self.topology, directory.path),
             token=directory.number,
@@ -229,6 +227,8 @@ class Run:
         self._resources.callback(self._fleet.close)
         roster = Roster(self.plan.names, self.plan.levels, self.plan.sources)
         self._supervisor = Supervisor(roster, self._policy, self._limits)
+        if self.output is not None:
+            self.output.mkdir(parents=True, exist_ok=True)
         self._fleet.start()
         details = run_details(directory.token, self.name, self.mode, self.plan.nodes, self.pids)
         directory.write(details, self.plan.nodes)

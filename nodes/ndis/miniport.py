@@ -53,8 +53,8 @@ class Miniport(Driver):
     def cancel_send(self, adapter: Adapter, cancel_id: int) -> None:
         """Complete queued sends with this cancel id as SEND_ABORTED (MiniportCancelSend, N6-CAN-05)."""
 
-    def frames_arrived(self, chain: NblChain) -> None:
-        """Take frames off the wire, each owed a release; a driver without a NIC gets none."""
+    def frames_arrived(self, chain: NblChain, flags: int) -> None:
+        """Take frames off the wire, each owed a release, with the sending NIC's flags; without a NIC there are none."""
         raise NotImplementedError
 
     def frames_left(self, chain: NblChain) -> None:
@@ -89,7 +89,7 @@ class Miniport(Driver):
         elif op is Op.RETURN:
             self.return_net_buffer_lists(self.adapter, chain, flags)
         elif op is Op.FRAME:
-            self.frames_arrived(chain)
+            self.frames_arrived(chain, flags)
         else:
             self.frames_left(chain)
 

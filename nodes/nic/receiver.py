@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 
 from nodes.chain import Nbl, NblChain
 from nodes.clock import Clock
-from nodes.nic.wire import Wire
+from nodes.nic.wire import MINIMUM_FRAME, PADDED, Wire
 from nodes.timers import Timer, Timers
 from shm.arena import CELL_LENGTH, Arena, Pool
 from shm.vectors import none_set
-
-MINIMUM_FRAME = 60
-"""Shortest Ethernet frame without its check sequence, in bytes; shorter ones are padded (N6-SEND-17)."""
 
 Allocate = Callable[[int, NDArray[np.uint32]], NblChain]
 
@@ -39,7 +36,6 @@ class Receiver:
         *,
         delay: int,
         flow_control: bool,
-        pad: bool,
         allocate: Allocate,
         room: Callable[[], int],
         indicate: Callable[[NblChain], None],
@@ -52,7 +48,7 @@ class Receiver:
         self._timers = timers
         self._delay = delay
         self._flow_control = flow_control
-        self._minimum = MINIMUM_FRAME if pad else 0
+        self._minimum = 0
         self._allocate = allocate
         self._room = room
         self._indicate = indicate
@@ -61,8 +57,9 @@ class Receiver:
         self._timer: Timer | None = None
         self.enabled = False
 
-    def frames_arrived(self, chain: NblChain) -> None:
-        """Take frames that are on their way here; a disabled receiver drops them."""
+    def frames_arrived(self, chain: NblChain, flags: int) -> None:
+        """Take frames that are on their way here, padded if their NIC pads; a disabled receiver drops them."""
+        self._minimum = MINIMUM_FRAME if flags & PADDED else 0
         if not self.enabled:
             self._drop(chain)
             return

@@ -97,7 +97,8 @@ class Transmitter:
         self._in_ring += len(chain)
         self.sent += len(chain)
         begin = max(self._line_free, self._clock.now())
-        ends = np.cumsum(line_times(frame_lengths(self._arena, chain), self._rate)) + np.uint64(begin)
+        lengths = np.maximum(frame_lengths(self._arena, chain), self._wire.minimum)
+        ends = np.cumsum(line_times(lengths, self._rate)) + np.uint64(begin)
         self._line_free = int(ends[-1])
         gone = self._lost_frames(chain)
         if gone is not None:

@@ -16,6 +16,12 @@ from shm.vectors import none_set
 FRAME_OVERHEAD = 24
 """Bytes a frame takes on the line beside its data: preamble 8, check sequence 4, gap 12 (IEEE 802.3)."""
 
+PADDED = 1
+"""Flag of a frame call: the sending NIC pads short frames to `MINIMUM_FRAME` bytes (N6-SEND-17)."""
+
+MINIMUM_FRAME = 60
+"""Shortest Ethernet frame without its check sequence, in bytes."""
+
 U64 = NDArray[np.uint64]
 
 
@@ -23,12 +29,15 @@ class Wire:
     """The wire of one NIC; without one, frames leave and reach nobody.
 
     A frame on the wire still lies in the sender's packet: the far NIC copies it into a receive buffer when it is
-    due, then releases it. `latency` in ns, `bandwidth` in bit/s (0: unlimited), `loss` a fraction.
+    due, then releases it. `latency` in ns, `bandwidth` in bit/s (0: unlimited), `loss` a fraction. With `pad` the
+    zeros behind a short frame are on the wire only: the far NIC writes them into its buffer.
     """
 
-    def __init__(self, arena: Arena, ports: Sequence[Port]) -> None:
+    def __init__(self, arena: Arena, ports: Sequence[Port], *, pad: bool = True) -> None:
         wires = [port for port in ports if port.spec.kind == "wire"]
         self._arena = arena
+        self._flags = PADDED if pad else 0
+        self.minimum = MINIMUM_FRAME if pad else 0
         self._out = next((port for port in wires if port.spec.side == "upper"), None)
         self._in = next((port for port in wires if port.spec.side == "lower"), None)
         options = wires[0].spec.options if wires else {}
@@ -50,7 +59,7 @@ class Wire:
         """Put frames on the wire, to be there completely at `arrival` (ns, u64[n])."""
         if self._out is not None:
             self._arena.due[chain.slots] = arrival
-            self._out.request(Op.FRAME, chain)
+            self._out.request(Op.FRAME, chain, self._flags)
 
     def release(self, chain: NblChain) -> None:
         """Give received frames back to the sender: they have been copied or dropped."""

@@ -37,7 +37,7 @@ class MiniportOptions:
     flow_control: bool = field(
         default=True, metadata={"help": "hold frames on the wire while no buffer is free"}
     )
-    pad: bool = field(default=True, metadata={"help": "pad short frames to 60 bytes (N6-SEND-17)"})
+    pad: bool = field(default=True, metadata={"help": "pad short frames that are sent to 60 bytes (N6-SEND-17)"})
 
 
 class StockMiniport(Miniport):
@@ -55,7 +55,7 @@ class StockMiniport(Miniport):
         node, options = self._node, self.options
         self._counters = node.board.counters
         self._early = options.complete == "early"
-        wire = Wire(node.arena, node.ports)
+        wire = Wire(node.arena, node.ports, pad=options.pad)
         self._wire = wire
         self._transmitter = Transmitter(
             node.arena,
@@ -77,7 +77,6 @@ class StockMiniport(Miniport):
             node.timers,
             delay=options.interrupt_delay,
             flow_control=options.flow_control,
-            pad=options.pad,
             allocate=adapter.allocate_net_buffer_lists,
             room=lambda: adapter.receive_room,
             indicate=adapter.indicate_receive_net_buffer_lists,
@@ -121,9 +120,9 @@ class StockMiniport(Miniport):
         for chain in self._transmitter.take_queued(matches):
             self._complete(chain, Status.SEND_ABORTED)
 
-    def frames_arrived(self, chain: NblChain) -> None:
+    def frames_arrived(self, chain: NblChain, flags: int) -> None:
         """Hand frames from the wire to the receiver."""
-        self._receiver.frames_arrived(chain)
+        self._receiver.frames_arrived(chain, flags)
 
     def frames_left(self, chain: NblChain) -> None:
         """Hand transmitted frames to the transmitter."""

@@ -8,7 +8,6 @@ from typing import Any
 from orchestrator import Report
 from orchestrator.report_model import EdgePart, NodePart
 
-
 _COUNTERS = ("sent", "completed", "received", "wire_sent", "wire_lost", "missing", "foreign", "violations")
 
 
