@@ -216,8 +216,8 @@ class Node:
         return work
 
     def _dispatch(self, port: Port, entries: Entries) -> None:
-        """Sort a batch into notices, replies and requests, each in its order."""
-        for start, stop in runs(entries.meta & OP_MASK):
+        """Sort a batch into notices, replies and requests of the same flags, each in its order."""
+        for start, stop in runs(entries.meta & CALL_MASK):
             handles, meta = entries.arguments[start:stop], entries.meta[start:stop]
             code = int(meta[0] & OP_MASK)
             try:

@@ -119,7 +119,7 @@ def _reserve(descriptor: int, name: str, total: int) -> None:
             raise
         raise SharedMemoryFull(
             f"segment {name} needs {total:,} bytes of /dev/shm, {available():,} are free; "
-            "make /dev/shm larger (containers: --shm-size) or use fewer or smaller pools (`packets:`)"
+            "make /dev/shm larger (containers: --shm-size) or use fewer or smaller pools (`pool:`)"
         ) from error
 
 

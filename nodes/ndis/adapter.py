@@ -70,6 +70,8 @@ class Adapter:
         room is left, come straight back through the return handler. Indicating while not running is a violation of
         N6-RX-12; the packets come straight back then too.
         """
+        if not len(chain):
+            return
         if not self._node.lifecycle.running:
             self._node.complain(
                 "N6-RX-12", int(chain.handles[0]), f"{len(chain)} packets indicated while not running"

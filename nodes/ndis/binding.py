@@ -14,6 +14,7 @@ from nodes.custody import binding_handle
 from nodes.metrics import Counter
 from nodes.port import Port
 from nodes.status import Status
+from shm.vectors import none_set
 
 if TYPE_CHECKING:
     from nodes.node import Node
@@ -67,6 +68,8 @@ class Binding:
         What exceeds `room` comes back with RESOURCES, and everything with PAUSED while the binding is not running,
         which is a violation of N6-PNP-09 as well.
         """
+        if not len(chain):
+            return
         if not self._node.lifecycle.running:
             self._node.complain(
                 "N6-PNP-09", int(chain.handles[0]), f"{len(chain)} packets sent on a paused binding"
@@ -81,7 +84,19 @@ class Binding:
             self._port.request(Op.SEND, chain, flags)
 
     def return_net_buffer_lists(self, chain: NblChain, flags: int = ReturnFlags.NONE) -> None:
-        """Return received packets (NdisReturnNetBufferLists), each exactly once and to this binding (N6-RX-04)."""
+        """Return received packets (NdisReturnNetBufferLists), each exactly once and to this binding (N6-RX-04).
+
+        Packets that did not come from it are reported and stay with the driver.
+        """
+        astray = self._node.custody.came[chain.slots] != self._port.index
+        if not none_set(astray):
+            for handle in chain.handles[astray].tolist():
+                self._node.complain(
+                    "N6-RX-04",
+                    handle,
+                    f"packet {handle:#018x} was returned to {self.lower}, which never lent it",
+                )
+            chain = chain[~astray]
         self._port.reply(Op.RETURN, chain, flags)
 
     def cancel_send_net_buffer_lists(self, cancel_id: int) -> None:
@@ -90,8 +105,9 @@ class Binding:
 
     def _refuse(self, chain: NblChain, status: Status) -> None:
         chain.status = status
-        counters = self._node.board.counters
-        counters[Counter.SENT] += len(chain)
-        counters[Counter.COMPLETED] += len(chain)
-        self._node.board.count_status(status, len(chain))
+        if self._node.driver.kind == "protocol":  # others pass on what a protocol has counted
+            counters = self._node.board.counters
+            counters[Counter.SENT] += len(chain)
+            counters[Counter.COMPLETED] += len(chain)
+            self._node.board.count_status(status, len(chain))
         self._node.defer(lambda: self._completed(self, chain, 0))

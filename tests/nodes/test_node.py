@@ -7,7 +7,7 @@ from nodes.chain import NblChain
 from nodes.crossing import Op
 from nodes.lifecycle import Lifecycle
 from nodes.metrics import Counter, HistogramRow, NodeState
-from nodes.ndis import Adapter, Binding, Filter, NetEvent
+from nodes.ndis import Adapter, Binding, Filter, Intermediate, NetEvent
 from nodes.node import BATCH
 from nodes.status import Status
 from shm.board import Word
@@ -23,6 +23,18 @@ class Holder(Floor):
     def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
         self.calls.append(chain.handles.tolist())
         self.waiting.append(chain)
+
+
+class Listener(Teller):
+    """A top that notes the flags of completions."""
+
+    def bind_adapter(self, binding: Binding) -> None:
+        super().bind_adapter(binding)
+        self.heard: list[tuple[int, int]] = []
+
+    def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        self.heard.append((len(chain), flags))
+        super().send_net_buffer_lists_complete(binding, chain, flags)
 
 
 class Rude(Floor):
@@ -150,6 +162,75 @@ def test_a_handler_that_raises_in_a_command_answers_it_once() -> None:
     assert bench.command("top", "initialize") == [{"ok": True, "value": None}]
     assert bench.command("top", "restart") == [{"ok": False, "error": "LookupError: no such binding"}]
     assert bench.kinds() == [("top", "failed")]
+
+
+def test_flags_of_a_completion_reach_the_handler_of_just_those_packets() -> None:
+    bench = Bench({"top": Listener, "nic": Holder}, STACK).start()
+    top, nic = bench.driver("top", Listener), bench.driver("nic", Holder)
+    top.send(5)
+    bench.settle()
+    chain = nic.waiting.popleft()
+    chain.status = Status.SUCCESS
+    for part, flags in ((chain[:1], 1), (chain[1:3], 0), (chain[3:], 3)):
+        nic.adapter.send_net_buffer_lists_complete(part, flags)
+    bench.settle()
+    assert top.heard == [(1, 1), (2, 0), (2, 3)]
+
+
+def test_an_empty_chain_goes_nowhere_in_any_state() -> None:
+    bench, top, nic = bench_of()
+    for paused in (False, True):
+        if paused:
+            for name in ("top", "nic"):
+                bench.pause(name)
+        empty = top.bindings[0].allocate_net_buffer_lists(0, 60)
+        top.bindings[0].send_net_buffer_lists(empty)
+        top.bindings[0].return_net_buffer_lists(empty)
+        nic.adapter.indicate_receive_net_buffer_lists(empty)
+        nic.adapter.send_net_buffer_lists_complete(empty)
+        top.free(empty)
+        bench.settle()
+    assert (top.back, nic.calls, bench.events) == ([], [], [])
+
+
+def test_a_packet_returned_to_the_wrong_binding_stays_and_can_still_be_returned() -> None:
+    bench = Bench({"top": Teller, "a": Floor, "b": Floor}, ["top -> a", "top -> b"]).start()
+    top = bench.driver("top", Teller)
+    top.keep = True
+    bench.driver("a", Floor).indicate(b"x" * 60)
+    bench.settle()
+    [(_, received)] = top.kept
+    top.bindings[1].return_net_buffer_lists(received)
+    bench.settle()
+    assert (bench.kinds(), bench.held()) == ([("top", "N6-RX-04")], {"top": 1})
+    top.return_kept()
+    bench.settle()
+    assert (bench.held(), bench.in_use(), len(bench.events)) == ({}, {}, 1)
+
+
+class Relay(Intermediate):
+    """Sends on what comes from above, and completes what comes back."""
+
+    def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
+        self.forward(self.bindings[0], chain)
+
+    def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        self.restore(chain)
+        self.adapters[0].send_net_buffer_lists_complete(chain)
+
+
+def test_what_is_refused_below_an_intermediate_driver_is_counted_where_it_was_sent() -> None:
+    bench = Bench({"top": Teller, "mux": Relay, "nic": Holder}, ["top -> mux -> nic"], depth=16).start()
+    top, nic = bench.driver("top", Teller), bench.driver("nic", Holder)
+    bench.nodes["mux"].ports[1].outstanding += 6
+    top.send(16)
+    bench.settle()
+    nic.complete()
+    bench.settle()
+    assert bench.statuses("top") == {"RESOURCES": 6, "SUCCESS": 10}
+    assert bench.statuses("mux") == {}
+    assert bench.counter("mux", Counter.SENT) == bench.counter("mux", Counter.COMPLETED) == 0
+    assert (bench.kinds(), bench.held(), bench.in_use()) == ([], {}, {})
 
 
 def test_the_end_of_a_source_is_told_once() -> None:
