@@ -23,6 +23,8 @@ END = 1 << 31
 FLAGS_SHIFT = 8
 STATUS_SHIFT = 32
 OP_MASK = np.uint64(0xFF)
+MESSAGE_SLOTS = 32
+"""Messages that a node may have out at once; rings keep room for those of both ends beside packets and notices."""
 CALL_MASK = np.uint64(0x7FFFFFFF)
 END_MASK = np.uint64(END)
 
@@ -33,10 +35,15 @@ class Op(IntEnum):
     SEND = 0x01
     INDICATE = 0x02
     FRAME = 0x03
+    OID = 0x04
+    STATUS = 0x05
     COMPLETE = SEND | REPLY
     RETURN = INDICATE | REPLY
     FRAME_DONE = FRAME | REPLY
+    OID_DONE = OID | REPLY
+    STATUS_DONE = STATUS | REPLY
     CANCEL = 0x01 | NOTICE
+    CANCEL_OID = 0x02 | NOTICE
 
 
 class OpInfo(NamedTuple):
@@ -57,9 +64,16 @@ _INFO = {
     Op.COMPLETE: OpInfo(5, "N6-SEND-10", "completed"),
     Op.RETURN: OpInfo(5, "N6-RX-04", "returned"),
     Op.FRAME_DONE: OpInfo(5, "N6-SEND-10", "released"),
+    Op.OID: OpInfo(6, "N6-OID-05", "requested"),
+    Op.OID_DONE: OpInfo(7, "N6-OID-02", "completed"),
+    Op.STATUS: OpInfo(6, "N6-IND-03", "indicated"),
+    Op.STATUS_DONE: OpInfo(7, "N6-IND-03", "answered"),
 }
 OP_INFO = [_INFO.get(Op(code), _INFO[Op.SEND]) if code in set(Op) else _INFO[Op.SEND] for code in range(256)]
-"""By operation code: ledger states are 0 free, 1 owned, 2 sent, 3 indicated, 4 on the wire, 5 given back."""
+"""By operation code: ledger states are 0 free, 1 owned, 2 sent, 3 indicated, 4 on the wire, 5 given back,
+6 a message asked, 7 a message answered."""
+MESSAGES = frozenset(int(op) for op, info in _INFO.items() if info.state == 6)
+MESSAGE_ANSWERS = frozenset(int(op) for op, info in _INFO.items() if info.state == 7)
 
 
 FREEING = OpInfo(0, "N6-NBL-11", "freed")

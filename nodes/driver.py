@@ -17,6 +17,7 @@ from nodes.status import Status
 if TYPE_CHECKING:
     from nodes.chain import NblChain
     from nodes.crossing import Op
+    from nodes.message import Message
     from nodes.node import Node
     from nodes.port import Port
     from nodes.rng import Rng
@@ -99,6 +100,10 @@ class Driver:
 
     def accept_notice(self, port: Port, op: Op, argument: int) -> None:
         """Take a notice that arrived; the rooms turn it into handler calls."""
+
+    def accept_message(self, port: Port, op: Op, message: Message) -> None:
+        """Take a message that arrived; the rooms turn it into handler calls, and here nobody takes any."""
+        message.answer(Status.NOT_SUPPORTED)
 
     def bypasses(self, op: Op) -> bool:
         """Return whether this driver has no handler for `op`, so that the runtime passes it on (N6-FLT-07)."""

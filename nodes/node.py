@@ -20,6 +20,8 @@ from nodes.crossing import (
     CALL_MASK,
     FLAGS_SHIFT,
     FREEING,
+    MESSAGE_ANSWERS,
+    MESSAGES,
     NOTICE,
     OP_MASK,
     REPLY,
@@ -30,6 +32,7 @@ from nodes.crossing import (
 from nodes.custody import Custody, binding_handle
 from nodes.driver import Driver
 from nodes.lifecycle import Lifecycle
+from nodes.message import Messages
 from nodes.metrics import Counter, HistogramRow, NodeState
 from nodes.port import Port
 from nodes.rng import Rng
@@ -78,6 +81,7 @@ class Node:
         self.timers = Timers()
         self.custody = Custody(arena, self.complain, clock.now)
         self.pool = Pool(arena, spec.node, spec.pool_base, spec.pool_size)
+        self.messages = Messages(self, spec.pool_base + spec.pool_size, spec.messages)
         self.ports: list[Port] = []
         self.driver: Driver
         self.lifecycle: Lifecycle
@@ -228,6 +232,10 @@ class Node:
             if op & NOTICE:
                 for argument in handles.tolist():
                     self.driver.accept_notice(port, op, argument)
+            elif code in MESSAGES:
+                self.messages.arrived(port, op, handles, meta)
+            elif code in MESSAGE_ANSWERS:
+                self.messages.answers_arrived(port, op, handles, meta)
             elif op & REPLY:
                 self._replies(port, op, handles, meta)
             else:

@@ -20,6 +20,7 @@ from nodes.crossing import (
     END,
     END_MASK,
     FLAGS_SHIFT,
+    MESSAGE_SLOTS,
     OP_INFO,
     REPLY,
     STATUS_SHIFT,
@@ -43,7 +44,7 @@ U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
 STAGE_LIMIT = 1024
 NOTICE_SHARE = 4
-"""One entry in so many of a ring is for notices; credits for requests and replies add up to the rest."""
+"""One entry in so many of a ring is for notices and messages; credits for packets add up to the rest."""
 OWNER_SHIFT = 52
 EDGE_SHIFT = 40
 STATE_SHIFT = 32
@@ -63,8 +64,8 @@ Outgoing = Callable[[Op, Slots, int], None]
 class Port:
     """One end of one edge.
 
-    `out` is the in-flight table (the handle that is out, by slot), `outstanding` how many are; `on_publish` lets the
-    node stamp its own packets before they leave.
+    `out` is the in-flight table (the handle that is out, by slot), `outstanding` how many packets are, `asked` how many
+    messages; `on_publish` lets the node stamp its own packets before they leave.
     """
 
     def __init__(
@@ -104,6 +105,8 @@ class Port:
         self._staged_count = 0
         self._notices: deque[tuple[int, int]] = deque()
         self._notices_unread: deque[int] = deque()
+        self._notice_limit = max(self.producer.capacity // NOTICE_SHARE - 2 * MESSAGE_SLOTS, 1)
+        self.asked = 0
 
     def room(self) -> int:
         """Return how many more requests may be out at once: the credits not in use."""
@@ -159,6 +162,26 @@ class Port:
         self._write_staged()
         self._note_held(chain, self._custody.now())
         self._write(op, chain, statuses.astype(np.uint64) << _STATUS_SHIFT_U64 | np.uint64(meta))
+
+    def ask(self, op: Op, chain: NblChain, flags: int) -> None:
+        """Hand messages over as one call; they take no credit, as rings have room for every message slot."""
+        self._custody.release(chain.handles, chain.slots, OP_INFO[op])
+        self.asked += len(chain)
+        self._write_staged()
+        self._write(op, chain, call_meta(op, flags) | END)
+
+    def answer(self, op: Op, chain: NblChain, status: int) -> None:
+        """Give messages back with a status; one that this node does not hold is reported and left out."""
+        if self._custody.release(chain.handles, chain.slots, OP_INFO[op]) is None:
+            self._write_staged()
+            self._write(op, chain, op | status << STATUS_SHIFT)
+
+    def take_answers(self, handles: U64) -> NblChain:
+        """Return messages that were out through this port and are back; others are reported and left out."""
+        chain = self.take_back(handles, "N6-OID-02")
+        self.outstanding += len(chain)
+        self.asked -= len(chain)
+        return chain
 
     def notice(self, op: Op, argument: int, flags: int = 0) -> None:
         """Send a number: behind the calls made before it, and later than that while the ring's notices are unread."""
@@ -309,7 +332,7 @@ class Port:
         unread_since, unread = self.producer.unread_since(), self._notices_unread
         while unread and unread[0] < unread_since:
             unread.popleft()
-        while self._notices and len(unread) < self.producer.capacity // NOTICE_SHARE:
+        while self._notices and len(unread) < self._notice_limit:
             argument, meta = self._notices.popleft()
             unread.append(self.producer.write(np.array([argument], np.uint64), meta))
             self.counters[PortCounter.NOTICES] += 1

@@ -47,7 +47,7 @@ class NodeSpec:
     """Everything a node process needs to know; times in ns, sizes in bytes, offsets into segments in bytes.
 
     `tails` is the offset of the node's inbound cursors, u64[len(edges)][8]; `arm` the index of its arm word.
-    `segments` names the segments ``packets``, ``rings`` and ``board``.
+    `segments` names the segments ``packets``, ``rings`` and ``board``; `messages` slots follow those of the pool.
     """
 
     node: int
@@ -71,6 +71,8 @@ class NodeSpec:
     segments: dict[str, str]
     edges: tuple[EdgeSpec, ...]
     events: int = 8192
+    policy: dict[str, Any] = field(default_factory=dict)
+    messages: int = 0
 
     def pack(self) -> bytes:
         """Return the spec as msgpack."""

@@ -26,7 +26,7 @@ _FUTURE = np.uint64(1 << STATE_SHIFT) - np.uint64(1 << 20)
 
 
 class LedgerState(IntEnum):
-    """What the ledger says about a packet: how it came to the node that owns it."""
+    """What the ledger says about a packet or, from ASKED on, a message: how it came to the node that owns it."""
 
     FREE = 0
     OWNED = 1
@@ -34,6 +34,8 @@ class LedgerState(IntEnum):
     INDICATED = 3
     ON_WIRE = 4
     BACK = 5
+    ASKED = 6
+    ANSWERED = 7
 
 
 _LENT = frozenset({LedgerState.SENT, LedgerState.INDICATED, LedgerState.ON_WIRE})
@@ -76,7 +78,7 @@ def find_holdings(
     place = words >> np.uint64(STATE_SHIFT)
     home = handles >> np.uint64(POOL_SHIFT) & np.uint64(MAX_POOLS - 1)
     at_home = (place & np.uint64(0xFF) == LedgerState.BACK) & (words >> np.uint64(OWNER_SHIFT) == home)
-    sent = np.isin(home, list(senders))
+    sent = np.isin(home, list(senders)) & (place & np.uint64(0xFF) < LedgerState.ASKED)
     order = np.lexsort((~age, place))
     starts = np.flatnonzero(np.diff(place[order], prepend=place[order[0]] + np.uint64(1)))
     counts = np.diff(starts, append=len(order)).tolist()

@@ -2,7 +2,8 @@
 
 A pure computation; nothing is created here. Ring capacities follow from credits, so that everything which can be out
 at once fits: sends and notices take `depth` + `depth`/2 entries of the down ring with the returns of at most
-`depth`/2 indications, completions and indications likewise go up (design section 3).
+`depth`/2 indications, completions and indications likewise go up (design section 3). The last quarter is for notices
+and for the messages of both ends.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nodes.crossing import MESSAGE_SLOTS
 from nodes.driver import Driver
 from nodes.loader import load_driver
 from nodes.spec import EdgeSpec, NodeSpec, RingSpec
@@ -26,6 +28,8 @@ from shm.ring import COLUMNS
 WIRE_DEPTH = 1024
 FIRST_SLOT = 1
 RING_FACTOR = 2
+SHORTEST_RING = 8 * 2 * MESSAGE_SLOTS
+"""Half of the quarter that packets leave free takes the messages of both ends, the other half notices."""
 EVENTS = 8192
 
 
@@ -82,7 +86,7 @@ class _Rings:
         }
         self._columns = {
             (edge.number, way): self.layout.add(
-                f"ring{edge.number}{way}", "u8", COLUMNS, RING_FACTOR * edge.depth
+                f"ring{edge.number}{way}", "u8", COLUMNS, max(RING_FACTOR * edge.depth, SHORTEST_RING)
             )
             for edge in edges
             for way in ("up", "down")
@@ -126,13 +130,14 @@ def compile_plan(
         "control": f"ipc://{directory}/control",
         "output": str(output) if output else "",
         "events": EVENTS,
+        "policy": topology.policy.pack(),
     }
     draft = _Draft.of(topology, f"/ndisim-{os.getuid()}-{token_text}-", directory)
     specs = []
     base = FIRST_SLOT
     for name, model in topology.nodes.items():
         specs.append(draft.spec(name, model, base, common))
-        base += draft.pools[name]
+        base += draft.pools[name] + MESSAGE_SLOTS
     segments = {
         f"{draft.prefix}rings": draft.rings.layout.size,
         f"{draft.prefix}packets": Arena.layout(draft.slots).size,
@@ -162,7 +167,7 @@ class _Draft:
         classes = {name: _driver_class(model.reference) for name, model in topology.nodes.items()}
         edges = _edges(topology, numbers, classes)
         pools = _pools(topology, classes)
-        slots = FIRST_SLOT + sum(pools.values())
+        slots = FIRST_SLOT + sum(pools.values()) + MESSAGE_SLOTS * len(pools)
         if slots > MAX_SLOTS:
             raise PlanTooLarge(
                 f"the pools need {slots:,} packet slots, a run has at most {MAX_SLOTS:,}; lower `pool:`"
@@ -181,6 +186,7 @@ class _Draft:
             slots=self.slots,
             pool_base=base,
             pool_size=self.pools[name],
+            messages=MESSAGE_SLOTS,
             tails=self.rings.tails(number),
             arm=self.rings.arm(number),
             bell=_bell(self.directory, number),

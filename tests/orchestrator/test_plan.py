@@ -119,7 +119,7 @@ def test_pools_are_disjoint_and_leave_slot_0_alone(topology: Topology) -> None:
     taken = 1
     for spec in plan.nodes:
         assert spec.pool_base == taken
-        taken += spec.pool_size
+        taken += spec.pool_size + spec.messages
     assert {spec.slots for spec in plan.nodes} == {taken}
     assert plan.segments[plan.nodes[0].segments["packets"]] == Arena.layout(taken).size
 
