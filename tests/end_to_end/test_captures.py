@@ -95,8 +95,8 @@ def test_tshark_reads_what_was_received_and_sees_the_same_protocols(tmp_path: Pa
 
 def tshark(capture: Path) -> list[str]:
     """Return protocol and summary of each packet; tshark must have nothing to complain of."""
-    command = ["tshark", "-r", capture, "-T", "fields", "-e", "_ws.col.Protocol", "-e", "_ws.col.Info"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    command = ["tshark", "-r", str(capture), "-T", "fields", "-e", "_ws.col.Protocol", "-e", "_ws.col.Info"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True)
     complaints = [line for line in done.stderr.splitlines() if "Running as user" not in line]
     assert complaints == []
     return done.stdout.splitlines()
