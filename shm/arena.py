@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from shm.errors import HandleStale
 from shm.handle import GENERATION_STEP, NO_HANDLE, UNMATCHED, pack, slots_of
 from shm.layout import Layout
-from shm.vectors import none_set, same
+from shm.vectors import same
 
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
@@ -158,12 +158,18 @@ class Pool:
         self._free_count = size
         self._next = np.array([pack(1, pool, slot) for slot in range(base, base + size)], dtype=np.uint64)
         self._allocated = 0
+        self._pieces: dict[int, list[int]] = {}
         arena.handle[0] = UNMATCHED
 
     @property
     def free_count(self) -> int:
         """Return how many slots can be allocated now."""
         return self._free_count
+
+    @property
+    def linked(self) -> bool:
+        """Return whether any packet holds further slots of this pool for NBs, MDLs or cells."""
+        return bool(self._pieces)
 
     def allocate(self, count: int, length: int | NDArray[np.uint32], *, backfill: int = 0) -> U64:
         """Return handles of `count` packets of `length` data bytes (one for all, or one each), or fewer when short.
@@ -189,18 +195,47 @@ class Pool:
         return handles
 
     def free(self, handles: U64) -> None:
-        """Take packets of this pool back, each named once, with every NB, MDL and cell that is linked to them.
+        """Take packets of this pool back, each named once, with every further slot that they got from it.
 
-        Raises HandleStale for a handle that is not alive (a double free); nothing is freed then.
+        What a packet got is known to the pool itself: links in shared memory are not asked. Raises HandleStale for a
+        handle that is not alive (a double free); nothing is freed then.
         """
         slots = self._arena.current(handles)
-        links = self._arena.nb_next[slots] | self._arena.mdl_next[slots]
-        if not none_set(links):
-            slots = np.concatenate([slots, self._linked(slots[links != 0])])
-        self._arena.handle[slots] = NO_HANDLE
-        self._arena.ledger[slots] = 0
-        self._free[self._free_count : self._free_count + len(slots)] = slots[::-1]
-        self._free_count += len(slots)
+        if self._pieces:
+            further = [piece for slot in slots.tolist() for piece in self._pieces.pop(slot, ())]
+            slots = np.concatenate([slots, np.array(further, np.int64)])
+        self._put_back(slots)
+
+    def add_pieces(self, slot: int, count: int) -> list[int]:
+        """Take `count` further slots for NBs, MDLs or cells of the packet at `slot`, of whatever pool that is.
+
+        Each is shaped as an empty NB and MDL over its own cell, linked to nothing, and goes back with the packet or
+        by `drop_piece`. Returns an empty list, having taken nothing, when too few are free.
+        """
+        if not 0 < count <= self._free_count:
+            return []
+        self._free_count -= count
+        slots = self._free[self._free_count : self._free_count + count][::-1].copy()
+        self._claim(slots)
+        self._shape(slots, 0, 0)
+        pieces: list[int] = slots.tolist()
+        self._pieces.setdefault(slot, []).extend(pieces)
+        return pieces
+
+    def drop_piece(self, slot: int, piece: int) -> bool:
+        """Take one of the slots back that the packet at `slot` got; return False if it is none of them."""
+        pieces = self._pieces.get(slot, [])
+        if piece not in pieces:
+            return False
+        pieces.remove(piece)
+        if not pieces:
+            del self._pieces[slot]
+        self._put_back(np.array([piece]))
+        return True
+
+    def has_pieces(self, slot: int) -> bool:
+        """Return whether the packet at `slot` holds further slots of this pool."""
+        return slot in self._pieces
 
     def extend(self, handle: int, pieces: list[int], *, as_net_buffers: bool) -> None:
         """Grow one packet by further cells of `pieces` data bytes each: as NBs of their own, or as MDLs of the last NB.
@@ -213,18 +248,15 @@ class Pool:
                 f"cannot add {len(pieces)} pieces of at most {CELL_LENGTH} bytes: {self._free_count} free"
             )
         arena = self._arena
-        buffer = int(arena.current(np.array([handle], np.uint64))[0])
+        root = int(arena.current(np.array([handle], np.uint64))[0])
+        buffer = root
         while arena.nb_next[buffer]:
             buffer = int(arena.nb_next[buffer]) - 1
-        last = buffer
+        last = int(arena.nb_mdl[buffer] or buffer + 1) - 1
         while arena.mdl_next[last]:
             last = int(arena.mdl_next[last]) - 1
-        for piece in pieces:
-            self._free_count -= 1
-            slot = self._free[self._free_count : self._free_count + 1]
-            self._claim(slot)
-            self._shape(slot, piece, 0)
-            fresh = int(slot[0])
+        for fresh, piece in zip(self.add_pieces(root, len(pieces)), pieces, strict=True):
+            self._shape(np.array([fresh]), piece, 0)
             if as_net_buffers:
                 arena.nb_next[buffer] = fresh + 1
                 buffer = fresh
@@ -248,18 +280,8 @@ class Pool:
         arena.nb_length[slots] = length
         arena.mdl_length[slots] = length + np.uint32(backfill)
 
-    def _linked(self, slots: Slots) -> Slots:
-        """Return every further slot that the packets at `slots` hold through NB and MDL links of this pool."""
-        found: list[int] = []
-        for slot in slots.tolist():
-            buffer = slot
-            while True:
-                piece = int(self._arena.mdl_next[buffer])
-                while piece:
-                    found.append(piece - 1)
-                    piece = int(self._arena.mdl_next[piece - 1])
-                buffer = int(self._arena.nb_next[buffer]) - 1
-                if buffer < 0:
-                    break
-                found.append(buffer)
-        return np.array(found, dtype=np.int64)
+    def _put_back(self, slots: Slots) -> None:
+        self._arena.handle[slots] = NO_HANDLE
+        self._arena.ledger[slots] = 0
+        self._free[self._free_count : self._free_count + len(slots)] = slots[::-1]
+        self._free_count += len(slots)
