@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchestrator.topology.dump import dump_topology
     from orchestrator.topology.graph import to_dot, to_mermaid
-    from orchestrator.topology.model import BindingModel, NodeModel, Topology, WireModel
+    from orchestrator.topology.model import BindingModel, EventModel, NodeModel, Topology, WireModel
     from orchestrator.topology.problems import Problem, TopologyError
     from orchestrator.topology.reader import load_topology, parse_topology
     from orchestrator.topology.schema import topology_schema
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BindingModel",
+    "EventModel",
     "NodeModel",
     "Problem",
     "Threshold",
@@ -37,6 +38,7 @@ __all__ = [
 
 _HOMES = {
     "BindingModel": "model",
+    "EventModel": "model",
     "NodeModel": "model",
     "Problem": "problems",
     "Threshold": "threshold",

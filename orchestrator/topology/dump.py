@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from orchestrator.topology.fields import option_fields, written
-from orchestrator.topology.model import BindingModel, NodeModel, Topology, WireModel
+from orchestrator.topology.model import BindingModel, EventModel, NodeModel, Topology, WireModel
 from orchestrator.topology.units import format_duration, format_fraction, format_rate
 
 
@@ -22,6 +22,8 @@ def dump_topology(topology: Topology) -> str:
     content["nodes"] = {name: _node(node) for name, node in topology.nodes.items()}
     content["bindings"] = [_binding(binding) for binding in topology.bindings]
     content["wires"] = [_wire(wire) for wire in topology.wires]
+    content["policy"] = topology.policy.pack()
+    content["events"] = [_event(event) for event in topology.events]
     content["pass"] = [str(threshold) for threshold in topology.thresholds]
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
@@ -47,6 +49,11 @@ def _binding(binding: BindingModel) -> str | dict[str, Any]:
     if not settings:
         return f"{binding.upper} -> {binding.lower}"
     return {"upper": binding.upper, "lower": binding.lower, **settings}
+
+
+def _event(event: EventModel) -> dict[str, Any]:
+    target = f"{event.node} -> {event.lower}" if event.lower else event.node
+    return {"at": format_duration(event.at), event.verb: target}
 
 
 def _wire(wire: WireModel) -> dict[str, Any]:

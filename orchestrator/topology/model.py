@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from nodes.policy import Policy
 from orchestrator.drivers import Kind
 from orchestrator.topology.quantities import quantity
 from orchestrator.topology.threshold import Threshold
@@ -74,13 +75,22 @@ class WireModel(Frozen):
     loss: Annotated[float, quantity("fraction")] = 0.0
 
 
+class EventModel(Frozen):
+    """Say what happens to `node` (with unbind: to its binding above `lower`) `at` ns after every node runs."""
+
+    at: Annotated[int, quantity("duration")]
+    verb: Literal["pause", "restart", "remove", "reset", "detach", "attach", "unbind"]
+    node: Name
+    lower: str = ""
+
+
 class Topology(Frozen):
     """Describe a whole run.
 
     `nodes` keeps the order of the file. `thresholds` (key ``pass``) decide exit code 99, `level` (key
     ``verify``) how much of the contract is checked, 0 to 4. `notify` is ``armed`` (ring only a sleeping
     consumer) or ``every`` (one notification per call); `delivery` is ``post``: a send returns before its
-    result is known.
+    result is known. `policy` holds the contract's switches, `events` what happens to the stack, at given times.
     """
 
     name: str
@@ -92,3 +102,5 @@ class Topology(Frozen):
     level: int = 2
     notify: Literal["armed", "every"] = "armed"
     delivery: Literal["post"] = "post"
+    policy: Policy = Policy()
+    events: tuple[EventModel, ...] = ()

@@ -39,7 +39,7 @@ def node_model(driver: DriverInfo) -> type[BaseModel]:
         ),
     }
     for field in driver.fields:
-        keys[f"option_{field.name}"] = (_read_as(field.hint), _field(field))
+        keys[f"option_{field.name}"] = option_key(field)
     try:
         return create_model(f"Node_{driver.name}", __base__=Frozen, **keys)
     except PydanticUserError as error:
@@ -61,6 +61,11 @@ def make_options(driver: DriverInfo, node: BaseModel) -> Any:
             if f"option_{field.name}" in written_fields
         }
     )
+
+
+def option_key(field: OptionField) -> tuple[Any, Any]:
+    """Return type and field of a model that reads an option as users write it; the key is its name."""
+    return _read_as(field.hint), _field(field)
 
 
 def _field(field: OptionField) -> Any:

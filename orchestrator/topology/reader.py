@@ -18,6 +18,7 @@ from orchestrator.topology.problems import Problem, TopologyError
 from orchestrator.topology.quoting import quoted
 from orchestrator.topology.shape import Header, read
 from orchestrator.topology.threshold import Threshold, parse_threshold
+from orchestrator.topology.timeline import read_events, read_policy
 from orchestrator.topology.units import UnitError
 
 MAX_BYTES = 1 << 20
@@ -46,6 +47,8 @@ def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: 
     bindings = read_bindings(document, _section(document, "bindings", list), kinds)
     wires = read_wires(document, _section(document, "wires", list), kinds)
     thresholds = _read_thresholds(document, _section(document, "pass", list))
+    policy = read_policy(document)
+    events = read_events(document, _section(document, "events", list), kinds, bindings)
     if document.problems or header is None:
         raise TopologyError(source_name, document.problems)
     return Topology(
@@ -58,6 +61,8 @@ def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: 
         level=header.level,
         notify=header.notify,
         delivery=header.delivery,
+        policy=policy,
+        events=tuple(events),
     )
 
 

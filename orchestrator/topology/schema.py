@@ -8,6 +8,7 @@ from orchestrator.drivers import Catalogue
 from orchestrator.topology.model import MAX_NODES, NAME_PATTERN, BindingModel
 from orchestrator.topology.options import node_model
 from orchestrator.topology.shape import Header, WireEntry
+from orchestrator.topology.timeline import EventEntry, PolicyEntry
 
 _CHAIN = {
     "type": "string",
@@ -32,6 +33,8 @@ def topology_schema(catalogue: Catalogue) -> dict[str, Any]:
     }
     keys["bindings"]["items"] = {"anyOf": [_CHAIN, _plain(BindingModel.model_json_schema())]}
     keys["wires"]["items"] = _plain(WireEntry.model_json_schema())
+    keys["policy"] |= _plain(PolicyEntry.model_json_schema())
+    keys["events"]["items"] = _plain(EventEntry.model_json_schema())
     keys["pass"]["items"] = {"type": "string", "examples": ["lost == 0", "latency.p99 < 50ms"]}
     schema |= {
         "title": "ndisim topology",

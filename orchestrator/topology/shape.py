@@ -26,6 +26,8 @@ class Header(Frozen):
     bindings: list[Any] = Field(default=[], description="which node is bound above which")
     wires: list[Any] = Field(default=[], description="links between miniports")
     thresholds: list[Any] = Field(default=[], alias="pass", description="conditions of a passing run")
+    policy: dict[str, Any] = Field(default={}, description="the contract's switches")
+    events: list[Any] = Field(default=[], description="what happens to the stack, at which time")
     level: Annotated[
         int, Field(ge=0, le=4, alias="verify", description="how much of the contract is checked")
     ] = 2

@@ -7,8 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodes.policy import Policy
 from orchestrator.topology import (
     BindingModel,
+    EventModel,
     NodeModel,
     Threshold,
     Topology,
@@ -85,6 +87,24 @@ def topologies(draw: st.DrawFn) -> Topology:
         thresholds=tuple(draw(st.lists(_thresholds(), max_size=4))),
         level=draw(st.integers(0, 4)),
         notify=draw(st.sampled_from(["armed", "every"])),
+        policy=draw(st.sampled_from([Policy(), Policy(delivery_irql="random", removal_order="vista")])),
+        events=tuple(draw(st.lists(_events(bindings), max_size=4))),
+    )
+
+
+def _events(bindings: list[BindingModel]) -> st.SearchStrategy[EventModel]:
+    bottoms = sorted({b.lower for b in bindings} - {b.upper for b in bindings})
+    on_nodes = st.builds(
+        EventModel,
+        at=_NUMBERS,
+        verb=st.sampled_from(["pause", "restart", "remove", "reset"]),
+        node=st.sampled_from(bottoms),
+    )
+    undone = st.sampled_from(bindings)
+    return on_nodes | st.builds(
+        lambda at, binding: EventModel(at=at, verb="unbind", node=binding.upper, lower=binding.lower),
+        _NUMBERS,
+        undone,
     )
 
 
