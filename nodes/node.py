@@ -7,6 +7,7 @@ then publishes whatever the driver handed over. The node does not know whether a
 from __future__ import annotations
 
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -34,12 +35,14 @@ from nodes.driver import Driver
 from nodes.lifecycle import Lifecycle
 from nodes.message import Messages
 from nodes.metrics import Counter, HistogramRow, NodeState
+from nodes.policy import Policy
 from nodes.port import Port
 from nodes.rng import Rng
 from nodes.spec import NodeSpec
 from nodes.status import UNSET
 from nodes.timers import NEVER, Timers
 from nodes.verifier.violation import Violation, driver_location
+from nodes.waiting import Batch, Waiting, nobody_else
 from shm.arena import Arena, Pool, Slots
 from shm.board import Board, Word
 from shm.doorbell import Notice
@@ -78,6 +81,7 @@ class Node:
         self.recorder = recorder
         self.clock = clock
         self.rng = Rng(spec.seed)
+        self.policy = Policy(**spec.policy)
         self.timers = Timers()
         self.custody = Custody(arena, self.complain, clock.now)
         self.pool = Pool(arena, spec.node, spec.pool_base, spec.pool_size)
@@ -89,6 +93,9 @@ class Node:
         self.done = False
         self._tails: U64 = np.zeros(0, np.uint64)
         self._seen: U64 = np.zeros(0, np.uint64)
+        self.inbox: deque[Batch] = deque()
+        self.waiting = Waiting(self)
+        self.pump: Callable[[], None] = nobody_else
         self._deferred: list[Callable[[], None]] = []
         self._turn = 0
 
@@ -105,11 +112,12 @@ class Node:
 
     def ready(self) -> bool:
         """Return whether a poll would find entries or deferred calls."""
-        return bool(self._deferred) or bool((self._tails != self._seen).any())
+        put_aside = self.inbox and not self.waiting.depth
+        return bool(self._deferred or put_aside) or bool((self._tails != self._seen).any())
 
     def next_due(self) -> int:
-        """Return when the next timer is due, ns; NEVER if none is set."""
-        return self.timers.next_due()
+        """Return when the next timer is due or the driver's wait ends, ns; NEVER if neither is."""
+        return min(self.timers.next_due(), self.waiting.next_due())
 
     def poll(self) -> int:
         """Do one bounded round of work; return how many entries, timers and deferred calls were handled."""
@@ -117,16 +125,28 @@ class Node:
         if self.timers.next_due() != NEVER:
             work += self.timers.run_due(self.clock.now())
         if self._deferred:
-            calls, self._deferred = self._deferred, []
-            for call in calls:
-                call()
-            work += len(calls)
+            work += self.run_deferred()
         self.lifecycle.advance()
+        self.publish()
+        self.bump()
+        return work
+
+    def publish(self) -> None:
+        """Show the neighbours everything that was handed over."""
         for port in self.ports:
             if port.dirty:
                 port.flush(self.clock.now())
+
+    def bump(self) -> None:
+        """Move the progress word: this node is alive."""
         self.board.words[Word.PROGRESS] += 1
-        return work
+
+    def run_deferred(self) -> int:
+        """Make the calls that were put off until a handler returns or waits; return how many."""
+        calls, self._deferred = self._deferred, []
+        for call in calls:
+            call()
+        return len(calls)
 
     def step(self) -> int:
         """Poll, unless the driver has failed; an exception out of driver code is reported as the node's failure."""
@@ -155,7 +175,7 @@ class Node:
                 self._tails[index] = notice.first + notice.count
 
     def defer(self, call: Callable[[], None]) -> None:
-        """Run `call` from the dispatcher, after the handler that runs now has returned."""
+        """Run `call` from the dispatcher, after the handler that runs now has returned or while it waits."""
         self._deferred.append(call)
 
     def allocate(self, count: int, length: int | NDArray[np.uint32], backfill: int = 0) -> NblChain:

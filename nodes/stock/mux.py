@@ -25,10 +25,11 @@ NOBODY = -1
 class MuxOptions:
     """How drivers above are spread over drivers below."""
 
-    balance: Annotated[str, Choice(("order", "hash"))] = field(
+    balance: Annotated[str, Choice(("order", "hash", "failover"))] = field(
         default="order",
         metadata={
-            "help": "the binding below for each driver above: in order of the file, or by its name's hash"
+            "help": "the binding below for each driver above: in order of the file, by its name's hash,"
+            " or the first one that works, so that sends of a lost one are sent again through the next"
         },
     )
 
