@@ -37,11 +37,15 @@ class Op(IntEnum):
     FRAME = 0x03
     OID = 0x04
     STATUS = 0x05
+    WAN_SEND = 0x07
+    WAN_RECEIVE = 0x08
     COMPLETE = SEND | REPLY
     RETURN = INDICATE | REPLY
     FRAME_DONE = FRAME | REPLY
     OID_DONE = OID | REPLY
     STATUS_DONE = STATUS | REPLY
+    WAN_DONE = WAN_SEND | REPLY
+    WAN_RECEIVE_DONE = WAN_RECEIVE | REPLY
     CANCEL = 0x01 | NOTICE
     CANCEL_OID = 0x02 | NOTICE
 
@@ -68,6 +72,10 @@ _INFO = {
     Op.OID_DONE: OpInfo(7, "N6-OID-02", "completed"),
     Op.STATUS: OpInfo(6, "N6-IND-03", "indicated"),
     Op.STATUS_DONE: OpInfo(7, "N6-IND-03", "answered"),
+    Op.WAN_SEND: OpInfo(2, "WAN-SND-03", "sent"),
+    Op.WAN_DONE: OpInfo(5, "WAN-SND-01", "completed"),
+    Op.WAN_RECEIVE: OpInfo(3, "WAN-RCV-01", "indicated"),
+    Op.WAN_RECEIVE_DONE: OpInfo(5, "WAN-RCV-01", "given back"),
 }
 OP_INFO = [_INFO.get(Op(code), _INFO[Op.SEND]) if code in set(Op) else _INFO[Op.SEND] for code in range(256)]
 """By operation code: ledger states are 0 free, 1 owned, 2 sent, 3 indicated, 4 on the wire, 5 given back,
