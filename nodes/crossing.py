@@ -38,7 +38,10 @@ class Op(IntEnum):
     OID = 0x04
     STATUS = 0x05
     WAN_SEND = 0x07
+    TRANSFER = 0x06
     WAN_RECEIVE = 0x08
+    LOOKAHEAD = 0x09
+    INDICATE_CALL = 0x0A
     COMPLETE = SEND | REPLY
     RETURN = INDICATE | REPLY
     FRAME_DONE = FRAME | REPLY
@@ -46,8 +49,13 @@ class Op(IntEnum):
     STATUS_DONE = STATUS | REPLY
     WAN_DONE = WAN_SEND | REPLY
     WAN_RECEIVE_DONE = WAN_RECEIVE | REPLY
+    TRANSFER_DONE = TRANSFER | REPLY
+    LOOKAHEAD_DONE = LOOKAHEAD | REPLY
+    INDICATE_CALL_DONE = INDICATE_CALL | REPLY
     CANCEL = 0x01 | NOTICE
     CANCEL_OID = 0x02 | NOTICE
+    VERDICT = 0x04 | NOTICE
+    RECEIVE_COMPLETE = 0x05 | NOTICE
 
 
 class OpInfo(NamedTuple):
@@ -68,6 +76,12 @@ _INFO = {
     Op.COMPLETE: OpInfo(5, "N6-SEND-10", "completed"),
     Op.RETURN: OpInfo(5, "N6-RX-04", "returned"),
     Op.FRAME_DONE: OpInfo(5, "N6-SEND-10", "released"),
+    Op.TRANSFER: OpInfo(2, "N5-TD-03", "asked for by transfer"),
+    Op.TRANSFER_DONE: OpInfo(5, "N5-TD-02", "completed"),
+    Op.LOOKAHEAD: OpInfo(6, "N5-TD-01", "indicated"),
+    Op.LOOKAHEAD_DONE: OpInfo(7, "N5-TD-01", "answered"),
+    Op.INDICATE_CALL: OpInfo(3, "N6-RX-02", "indicated"),
+    Op.INDICATE_CALL_DONE: OpInfo(5, "N6-RX-05", "given back"),
     Op.OID: OpInfo(6, "N6-OID-05", "requested"),
     Op.OID_DONE: OpInfo(7, "N6-OID-02", "completed"),
     Op.STATUS: OpInfo(6, "N6-IND-03", "indicated"),
@@ -83,6 +97,9 @@ OP_INFO = [_INFO.get(Op(code), _INFO[Op.SEND]) if code in set(Op) else _INFO[Op.
 MESSAGES = frozenset(int(op) for op, info in _INFO.items() if info.state == 6)
 MESSAGE_ANSWERS = frozenset(int(op) for op, info in _INFO.items() if info.state == 7)
 
+
+NESTED = frozenset({Op.OID, Op.TRANSFER})
+"""Requests that are handled even while their driver waits: whoever made one may be waiting for it to go on."""
 
 FREEING = OpInfo(0, "N6-NBL-11", "freed")
 """Giving packets back to their pool, which crosses no edge."""

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.crossing import OpInfo
-from shm.arena import Arena, Slots
+from nodes.duties import Duties
+from shm.arena import Arena, Pool, Slots
 from shm.handle import NO_HANDLE, UNMATCHED, unpack
 from shm.vectors import same
 
@@ -20,8 +21,8 @@ U64 = NDArray[np.uint64]
 NOBODY = 0xFFFF
 """The port number of packets that this node allocated itself."""
 
-Complaint = Callable[[str, int, str], None]
-"""How a broken rule is reported: rule id, handle, message."""
+Complaint = Callable[..., None]
+"""How a broken rule is reported: rule id, handle, message, and the neighbour that broke it if it was one."""
 
 
 def binding_handle(node: int, port: int) -> int:
@@ -33,7 +34,9 @@ class Custody:
     """The packets in this node's hands.
 
     `held[slot]` is the handle held there or NO_HANDLE, `came[slot]` the port it came in by, `since[slot]` when (ns).
-    `complain` reports a violation and returns: the caller goes on without the offending packets.
+    `complain` reports a violation and returns: the caller goes on without the offending packets. `pool` is the node's
+    own, `duties` what is owed for single packets; `cancel_byte`, `may_reroute` and `ports_below` say what the node's
+    place in the stack lets it write (N6-CAN-01, N6-NBL-04, N6-NBL-09).
     """
 
     def __init__(self, arena: Arena, complain: Complaint, now: Callable[[], int]) -> None:
@@ -45,6 +48,11 @@ class Custody:
         self.came = np.full(arena.slots, NOBODY, dtype=np.uint16)
         self.since = np.zeros(arena.slots, dtype=np.uint64)
         self.count = 0
+        self.pool: Pool | None = None
+        self.duties = Duties(arena, complain, self.held)
+        self.cancel_byte: int | None = None
+        self.may_reroute = True
+        self.ports_below: frozenset[int] = frozenset()
 
     def receive(self, handles: U64, slots: Slots) -> None:
         """Note that these packets are in the driver's hands now."""
@@ -60,6 +68,8 @@ class Custody:
 
         Each packet that was not held is reported as a violation of the rule in `info`.
         """
+        if self.duties.owed:
+            self.duties.leaving(handles, info.state)
         if same(self.held[slots], handles):
             self.held[slots] = NO_HANDLE
             self.count -= len(handles)

@@ -7,6 +7,7 @@ board and its packets can still be read.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgpack
@@ -98,6 +99,7 @@ def main(spec: NodeSpec) -> None:
         listener = listen(spec, segments, context)
         node = build_node(spec, segments, MonotonicClock(), context=context)
         node.on_event = control.send
+        node.pump = partial(_pump, node, listener)
         control.hello(spec)
         run(node, control, listener)
     except Exception as error:  # noqa: BLE001 - the process boundary: reported, then the process ends
@@ -128,11 +130,20 @@ def run(node: Node, control: Control, listener: BellListener) -> None:
             idle_polls = 0  # what a command made the driver hand over is published by a poll
             continue
         node.update_gauges()
-        _block(node, control, listener)
+        _block(node, [control.socket], listener)
     node.update_gauges()
 
 
-def _block(node: Node, control: Control, listener: BellListener) -> None:
+def _pump(node: Node, listener: BellListener) -> None:
+    """Let the neighbours run while a driver waits: spin a little, then block until one rings or time is up."""
+    for _ in range(SPINS):
+        os.sched_yield()
+        if node.ready():
+            return
+    _block(node, [], listener)
+
+
+def _block(node: Node, sockets: list[zmq.Socket[bytes]], listener: BellListener) -> None:
     for notice in listener.drain():  # those that woke it before: the rings came first, they need no message
         node.heard(notice)
     node.board.counters[Counter.MALFORMED] += listener.malformed_count
@@ -142,7 +153,7 @@ def _block(node: Node, control: Control, listener: BellListener) -> None:
         due = node.next_due()
         timeout = LONGEST_WAIT if due == NEVER else min(max(due - node.clock.now(), 0), LONGEST_WAIT)
         if timeout:
-            listener.wait([control.socket], timeout)
+            listener.wait(sockets, timeout)
             node.board.counters[Counter.WAKES] += 1
     listener.disarm()
     node.board.words[Word.PROGRESS] += 1

@@ -19,6 +19,8 @@ from nodes.chain import NblChain
 from nodes.clock import Clock
 from nodes.crossing import (
     CALL_MASK,
+    END,
+    END_MASK,
     FLAGS_SHIFT,
     FREEING,
     MESSAGE_ANSWERS,
@@ -53,6 +55,7 @@ from shm.vectors import none_set, runs
 
 U64 = NDArray[np.uint64]
 _FLAGS_SHIFT_U64 = np.uint64(FLAGS_SHIFT)
+_REPLY_OR_NOTICE = np.uint64(REPLY | NOTICE)
 BATCH = 512
 """Entries read from one port in one poll, times the port's weight."""
 
@@ -65,6 +68,21 @@ def failure_event(error: BaseException) -> dict[str, Any]:
     """Return the event that tells of an exception out of driver code."""
     text = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
     return {"kind": "failed", "error": type(error).__name__, "message": str(error), "traceback": text}
+
+
+def whole_calls(entries: Entries) -> Entries:
+    """Return the entries without a last call that is cut off by the end of the batch, if a whole one is before it.
+
+    Sends are handed on call by call, as made (N6-SEND-06); only a call longer than a batch comes in parts.
+    """
+    meta = entries.meta
+    if int(meta[-1]) & (REPLY | NOTICE | END):
+        return entries
+    ends = np.flatnonzero(meta & (END_MASK | _REPLY_OR_NOTICE))
+    if not len(ends):
+        return entries
+    count = int(ends[-1]) + 1
+    return Entries(entries.position, entries.arguments[:count], meta[:count])
 
 
 class Node:
@@ -121,7 +139,9 @@ class Node:
 
     def poll(self) -> int:
         """Do one bounded round of work; return how many entries, timers and deferred calls were handled."""
-        work = self._read_ports()
+        if self.inbox:
+            self._handle_inbox()
+        work = self.collect(at_once=True)
         if self.timers.next_due() != NEVER:
             work += self.timers.run_due(self.clock.now())
         if self._deferred:
@@ -195,12 +215,12 @@ class Node:
             handles = handles[own]
         self.pool.free(handles)
 
-    def complain(self, rule: str, handle: int, message: str) -> None:
-        """Report a violation by this node's driver and count it."""
+    def complain(self, rule: str, handle: int, message: str, culprit: str = "") -> None:
+        """Report a violation by this node's driver, or by the neighbour `culprit`, and count it."""
         self.board.counters[Counter.VIOLATIONS] += 1
         if rule in {"N6-SEND-10", "N6-RX-04"}:
             self.board.counters[Counter.DUPLICATED] += 1
-        self.on_event(Violation(rule, self.name, handle, message, driver_location()).event())
+        self.on_event(Violation(rule, culprit or self.name, handle, message, driver_location()).event())
 
     def report_done(self) -> None:
         """Tell the orchestrator once that this source has ended."""
@@ -223,7 +243,11 @@ class Node:
         self.board.counters[Counter.HELD] = self.custody.count
         self.board.counters[Counter.POOL_FREE] = self.pool.free_count
 
-    def _read_ports(self) -> int:
+    def collect(self, *, at_once: bool = False) -> int:
+        """Read a bounded batch from every port that has something, into the inbox; return how many entries.
+
+        `at_once` handles what each port brought before the next one is read.
+        """
         waiting = np.flatnonzero(self._tails != self._seen).tolist()
         if not waiting:
             return 0
@@ -232,15 +256,22 @@ class Node:
         work = 0
         for index in waiting[start:] + waiting[:start]:
             port = self.ports[index]
-            entries = port.consumer.peek(int(self._tails[index]), BATCH * port.spec.weight)
+            entries = whole_calls(port.consumer.peek(int(self._tails[index]), BATCH * port.spec.weight))
             port.consumer.release(len(entries))
             self._seen[index] = port.consumer.position
-            self._dispatch(port, entries)
+            self._sort(port, entries)
+            if at_once:
+                self._handle_inbox()
             work += len(entries)
         return work
 
-    def _dispatch(self, port: Port, entries: Entries) -> None:
-        """Sort a batch into notices, replies and requests of the same flags, each in its order."""
+    def _handle_inbox(self) -> None:
+        inbox = self.inbox
+        while inbox:
+            self.handle(inbox.popleft())
+
+    def _sort(self, port: Port, entries: Entries) -> None:
+        """Put a batch into the inbox, as notices, replies and requests of the same flags, each in its order."""
         for start, stop in runs(entries.meta & CALL_MASK):
             handles, meta = entries.arguments[start:stop], entries.meta[start:stop]
             code = int(meta[0] & OP_MASK)
@@ -249,17 +280,22 @@ class Node:
             except ValueError:
                 self.board.counters[Counter.MALFORMED] += stop - start
                 continue
-            if op & NOTICE:
-                for argument in handles.tolist():
-                    self.driver.accept_notice(port, op, argument)
-            elif code in MESSAGES:
-                self.messages.arrived(port, op, handles, meta)
-            elif code in MESSAGE_ANSWERS:
-                self.messages.answers_arrived(port, op, handles, meta)
-            elif op & REPLY:
-                self._replies(port, op, handles, meta)
-            else:
-                self._requests(port, op, handles, meta)
+            self.inbox.append(Batch(port, op, handles, meta))
+
+    def handle(self, batch: Batch) -> None:
+        """Handle what was read in one go: notices, messages, replies or requests."""
+        port, op, handles, meta = batch
+        if op & NOTICE:
+            for argument in handles.tolist():
+                self.driver.accept_notice(port, op, argument)
+        elif op in MESSAGES:
+            self.messages.arrived(port, op, handles, meta)
+        elif op in MESSAGE_ANSWERS:
+            self.messages.answers_arrived(port, op, handles, meta)
+        elif op & REPLY:
+            self._replies(port, op, handles, meta)
+        else:
+            self._requests(port, op, handles, meta)
 
     def _replies(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
         chain = port.take_back(handles, "N6-RX-04" if op is Op.RETURN else "N6-SEND-10")
@@ -312,6 +348,8 @@ class Node:
         self.board.counters[Counter.COMPLETED] += len(chain)
         self.board.histograms[HistogramRow.LATENCY].record(self.clock.now() - self.arena.born[chain.slots])
         statuses = meta >> np.uint64(STATUS_SHIFT)
+        if len(chain) != len(meta):
+            statuses = self.arena.status[chain.slots].astype(np.uint64)
         if none_set(statuses):
             self.board.count_status(0, len(chain))
             return

@@ -131,6 +131,8 @@ class Port:
             self.outstanding += count
             self.counters[_CALLS_OUT] += 1
             self._stage(op, chain, count, op | flags << FLAGS_SHIFT)
+            if self._every:
+                self.flush(self._custody.now())
 
     def forward(self, op: Op, chain: NblChain, meta: U64) -> None:
         """Pass on requests that have just been checked in and that no driver has seen, with the calls they came in."""
@@ -230,6 +232,7 @@ class Port:
                     "N6-SEND-03",
                     handle,
                     f"{self.spec.peer_name} handed over packet {handle:#018x} without owning it",
+                    self.spec.peer_name,
                 )
             handles, slots = handles[owners == self._node], slots[owners == self._node]
         self._custody.came[slots] = self.index
@@ -312,7 +315,10 @@ class Port:
         good[good] = self.out[slots[good]] == handles[good]
         for handle in handles[~good].tolist():
             self._custody.complain(
-                rule, handle, f"{self.spec.peer_name} gave back packet {handle:#018x}, which it did not have"
+                rule,
+                handle,
+                f"{self.spec.peer_name} gave back packet {handle:#018x}, which it did not have",
+                self.spec.peer_name,
             )
         return handles[good]
 

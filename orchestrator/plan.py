@@ -27,6 +27,8 @@ from shm.ring import COLUMNS
 
 WIRE_DEPTH = 1024
 FIRST_SLOT = 1
+MAX_EDGES = 4095
+"""The ledger has 12 bits for an edge."""
 RING_FACTOR = 2
 SHORTEST_RING = 8 * 2 * MESSAGE_SLOTS
 """Half of the quarter that packets leave free takes the messages of both ends, the other half notices."""
@@ -166,6 +168,8 @@ class _Draft:
         numbers = {name: number for number, name in enumerate(topology.nodes, start=1)}
         classes = {name: _driver_class(model.reference) for name, model in topology.nodes.items()}
         edges = _edges(topology, numbers, classes)
+        if len(edges) > MAX_EDGES:
+            raise PlanTooLarge(f"{len(edges)} edges, a run has at most {MAX_EDGES}; a wire counts as two")
         pools = _pools(topology, classes)
         slots = FIRST_SLOT + sum(pools.values()) + MESSAGE_SLOTS * len(pools)
         if slots > MAX_SLOTS:
