@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ from orchestrator.events import Event, Exhausted, Exited, Hello, Interrupted, Re
 from orchestrator.failures import NodeFailed
 from orchestrator.memory import RunMemory
 from orchestrator.plan import Plan
+from orchestrator.relay import Relay
 from orchestrator.signals import Signals
 
 U64 = NDArray[np.uint64]
@@ -75,6 +76,8 @@ class InlineFleet:
         self._nodes: dict[int, Node] = {}
         self._nudged: set[int] = set()
         self._events: list[Event] = []
+        self._late: list[Callable[[], None]] = []
+        self._relay = Relay(self._carry_on)
         self._hash = hashlib.sha256()
 
     @property
@@ -95,13 +98,17 @@ class InlineFleet:
                 text = f"driver code of node {spec.name!r} raised {type(error).__name__}: {error}"
                 raise NodeFailed(text) from error
             node.on_event = partial(self._hear, spec.node)
+            node.pump = partial(self._relay.park, spec.node)
             self._nodes[spec.node] = node
             self._events.append(Hello(spec.node))
 
     def send(self, node: int, request: int, command: str, arguments: dict[str, Any]) -> None:
-        """Give a command to a node at once."""
+        """Give a command to a node at once, or when its driver has stopped waiting."""
         target = self._nodes.get(node)
         if target is None:
+            return
+        if self._relay.parked(node):
+            self._late.append(partial(self.send, node, request, command, arguments))
             return
         self._nudged.add(node)
 
@@ -126,6 +133,7 @@ class InlineFleet:
         the event is Exhausted.
         """
         for _ in range(_BURST):
+            self._send_late()
             if self._events or (until is not None and self.now() >= until):
                 break
             runnable = self._runnable()
@@ -142,7 +150,8 @@ class InlineFleet:
         return self._hash.hexdigest()
 
     def close(self) -> None:
-        """Let go of the nodes."""
+        """Let go of the nodes; drivers that still wait are told so by WaitAbandoned."""
+        self._relay.close()
         self._nodes.clear()
 
     def _hear(self, node: int, message: dict[str, Any]) -> None:
@@ -157,14 +166,31 @@ class InlineFleet:
             or ((node.next_due() <= now or node.ready()) and node.lifecycle.state is not NodeState.FAILED)
         ]
 
+    def _send_late(self) -> None:
+        late, self._late = self._late, []
+        for send in late:
+            send()
+
+    def _carry_on(self) -> None:
+        """Make one scheduling decision while some driver waits."""
+        runnable = self._runnable()
+        if runnable:
+            self._poll(self._scheduler.choose(runnable))
+        else:
+            self._jump(None)
+
     def _poll(self, number: int) -> None:
         self._nudged.discard(number)
-        self._nodes[number].step()
+        if self._relay.parked(number):
+            self._relay.resume(number)
+        else:
+            self._nodes[number].step()
         self._clock.advance_to(self.now() + POLL_NS)
 
     def _jump(self, until: int | None) -> bool:
         """Move the clock to the next timer, at most to `until`; return False when there is neither."""
-        due = min((node.next_due() for node in self._nodes.values()), default=NEVER)
+        alive = [node for node in self._nodes.values() if node.lifecycle.state is not NodeState.FAILED]
+        due = min((node.next_due() for node in alive), default=NEVER)
         target = due if until is None else min(due, until)
         if target == NEVER:
             return False

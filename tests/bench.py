@@ -7,6 +7,7 @@ virtual and stands still unless a test lets time pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from nodes.rng import Rng
 from nodes.status import status_name
 from nodes.timers import NEVER
 from orchestrator.plan import compile_plan
+from orchestrator.relay import Relay
 from orchestrator.topology.model import BindingModel, NodeModel, Topology, WireModel
 from shm.segment import Segment
 
@@ -70,10 +72,12 @@ class Bench:
         self.clock = VirtualClock(BEGIN)
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.nodes: dict[str, Node] = {}
+        self._relay = Relay(self._carry_on)
         for spec in plan.nodes:
             parts = {part: segments[name] for part, name in spec.segments.items()}
             node = build_node(spec, parts, self.clock)
             node.on_event = lambda event, name=spec.name: self.events.append((name, event))  # type: ignore[misc]
+            node.pump = partial(self._relay.park, spec.node)
             self.nodes[spec.name] = node
         self._upwards = [plan.names[number] for level in plan.levels for number in level]
         self._draws = Rng(seed) if shuffled else None
@@ -101,8 +105,7 @@ class Bench:
     def settle(self) -> int:
         """Poll until nobody has anything to do at this instant; return how many rounds of polls it took."""
         for rounds in range(POLLS):
-            work = sum([self._poll(node) for node in self._order()])
-            if not work and not any(node.ready() for node in self.nodes.values()):
+            if not self._round():
                 return rounds
         raise NeverRests(f"the stack still does something after {POLLS} rounds")
 
@@ -166,6 +169,17 @@ class Bench:
         """Return how many packets each node has in its hands, without the nodes that have none."""
         return {name: node.custody.count for name, node in self.nodes.items() if node.custody.count}
 
+    def _round(self) -> bool:
+        """Poll every node once; return whether there is or will be something to do at this instant."""
+        work = sum([self._poll(node) for node in self._order()])
+        return bool(work) or any(node.ready() for node in self.nodes.values())
+
+    def _carry_on(self) -> None:
+        """Go on while a driver waits, with time passing when there is nothing else to do."""
+        if not self._round():
+            due = min(node.next_due() for node in self.nodes.values())
+            self.clock.advance_to(max(due, self.clock.now()))
+
     def _order(self) -> list[Node]:
         nodes = list(self.nodes.values())
         if self._draws is None:
@@ -175,6 +189,11 @@ class Bench:
         return [nodes[place] for place in np.argsort(self._draws.bits("order", ids)).tolist()]
 
     def _poll(self, node: Node) -> int:
+        if self._relay.parked(node.spec.node):
+            awake = node.ready() or node.next_due() <= self.clock.now()
+            if awake:
+                self._relay.resume(node.spec.node)
+            return int(awake)
         dirty = sum(port.dirty for port in node.ports)
         return node.poll() + dirty
 
