@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.custody import Custody
-from nodes.net_buffer import Nbl
+from nodes.nbl_flags import is_packet_type
+from nodes.net_buffer import Nbl, NetBuffer
 from shm.arena import CELL_LENGTH, Slots
 from shm.handle import slots_of
 from shm.vectors import none_set, same
@@ -88,13 +89,18 @@ class NblChain:
 
     @length.setter
     def length(self, value: int | U32) -> None:
-        stop = self._custody.arena.nb_offset[self.slots] + value
+        arena = self._custody.arena
+        if not none_set(arena.mdl_next[self.slots]):
+            raise ValueError("a packet of several MDLs has its length changed by retreat and advance only")
+        for handle in self.handles[self._custody.duties.foreign(self.handles)].tolist():
+            self._custody.duties.note_change(handle, self._custody.duties.altered)
+        stop = arena.nb_offset[self.slots] + value
         if np.max(stop, initial=0) > CELL_LENGTH:
             raise ValueError(
                 f"data would end at byte {int(np.max(stop))} of the first MDL's cell of {CELL_LENGTH}"
             )
-        self._write(self._custody.arena.nb_length, value)
-        self._custody.arena.mdl_length[self.slots] = stop
+        self._write(arena.nb_length, value)
+        arena.mdl_length[self.slots] = stop
 
     @property
     def packet_id(self) -> U64:
@@ -112,6 +118,7 @@ class NblChain:
 
     @cancel_id.setter
     def cancel_id(self, value: int | U64) -> None:
+        self._custody.check_cancel_id(self.handles, self.slots, value)
         self._write(self._custody.arena.cancel, value)
 
     @property
@@ -121,6 +128,10 @@ class NblChain:
 
     @source_handle.setter
     def source_handle(self, value: int | U64) -> None:
+        if not self._custody.may_reroute and (foreign := self._custody.duties.foreign(self.handles)).any():
+            message = "the SourceHandle of another's packet was written"
+            self._custody.complain("N6-NBL-04", int(self.handles[foreign][0]), message)
+            return
         self._write(self._custody.arena.source, value)
 
     @property
@@ -130,14 +141,21 @@ class NblChain:
 
     @flags.setter
     def flags(self, value: int | U32) -> None:
+        if self._custody.pool is not None and not is_packet_type(value):
+            message = f"NBL flags {value} name no type of packet: IPv4 xor IPv6, TCP xor UDP over one of them"
+            self._custody.complain("N6-NBL-15", int(self.handles[0]), message)
         self._write(self._custody.arena.flags, value)
 
     def header(self, length: int) -> NDArray[np.uint8]:
         """Return a copy of the first `length` bytes of each packet's data, shape (n, length).
 
-        Meant for headers: the bytes must lie in the first MDL, as NdisGetDataBuffer demands (N6-NBL-13); bytes past
-        a shorter packet's end are whatever the cell holds. Raises ValueError when they would leave the cell.
+        Bytes past a shorter packet's end are whatever the cell holds. Raises ValueError when they would leave the
+        cell of a packet of one MDL.
         """
+        self._custody.check(self.handles, self.slots)
+        linked = self._custody.arena.mdl_next[self.slots] != 0
+        if not none_set(linked):
+            return self._gathered(length, linked)
         start = self._data_start(length)
         rows: NDArray[np.uint8] = self._custody.arena.bytes_of(length)[start].view(np.uint8)
         return rows.reshape(len(start), length)
@@ -170,6 +188,50 @@ class NblChain:
         if count != 1 and not (0 < count <= len(_STEPS) and same(start - start[0], _STEPS[:count])):
             return None
         rows: NDArray[np.uint8] = arena.cells[slot : slot + count, offset : offset + length]
+        return rows
+
+    def retreat(self, delta: int, backfill: int = 0) -> bool:
+        """Begin the data of every NB `delta` bytes earlier (NdisRetreatNetBufferListDataStart, N6-NBL-08).
+
+        One vector operation when the unused space before the data is enough, else as `NetBuffer.retreat`. Returns
+        False, with nothing changed, when the pool is empty.
+        """
+        arena, duties = self._custody.arena, self._custody.duties
+        linked = arena.nb_next[self.slots] | arena.mdl_next[self.slots]
+        if none_set(linked) and none_set(arena.nb_offset[self.slots] < delta) and delta >= 0:
+            self._custody.check(self.handles, self.slots)
+            for handle in self.handles[duties.foreign(self.handles)].tolist():
+                duties.note_change(handle, "N6-NBL-08")
+            arena.nb_offset[self.slots] -= np.uint32(delta)
+            arena.nb_length[self.slots] += np.uint32(delta)
+            arena.nb_data[self.slots] -= delta
+            return True
+        done: list[NetBuffer] = []
+        for buffer in [buffer for nbl in self for buffer in nbl.net_buffers]:
+            if not buffer.retreat(delta, backfill):
+                for other in done:
+                    other.advance(delta, free_mdl=True)
+                return False
+            done.append(buffer)
+        return True
+
+    def advance(self, delta: int, *, free_mdl: bool = False) -> None:
+        """Begin the data of every NB `delta` bytes later (NdisAdvanceNetBufferListDataStart).
+
+        Edges are those of `NetBuffer.advance`.
+        """
+        for nbl in self:
+            for buffer in nbl.net_buffers:
+                buffer.advance(delta, free_mdl=free_mdl)
+
+    def _gathered(self, length: int, linked: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Return the first bytes of packets of which some, `linked`, have several MDLs."""
+        rows = np.zeros((len(self), length), np.uint8)
+        if not linked.all():
+            rows[~linked] = self[~linked].header(length)
+        for index in np.flatnonzero(linked).tolist():
+            data = b"".join(next(self[index].net_buffers).pieces)[:length]
+            rows[index, : len(data)] = np.frombuffer(data, np.uint8)
         return rows
 
     def _data_start(self, length: int) -> Slots:

@@ -18,6 +18,7 @@ from shm.handle import NO_HANDLE, UNMATCHED, unpack
 from shm.vectors import same
 
 U64 = NDArray[np.uint64]
+_HIGH_BYTE = np.uint64(56)
 NOBODY = 0xFFFF
 """The port number of packets that this node allocated itself."""
 
@@ -34,15 +35,17 @@ class Custody:
     """The packets in this node's hands.
 
     `held[slot]` is the handle held there or NO_HANDLE, `came[slot]` the port it came in by, `since[slot]` when (ns).
-    `complain` reports a violation and returns: the caller goes on without the offending packets. `pool` is the node's
-    own, `duties` what is owed for single packets; `cancel_byte`, `may_reroute` and `ports_below` say what the node's
-    place in the stack lets it write (N6-CAN-01, N6-NBL-04, N6-NBL-09).
+    `complain` reports a violation and returns: the caller goes on without the offending packets. `tags` says whether
+    the driver uses cancel ids, `stale_tags` which slots came back with theirs (N6-SEND-21). `pool` is the node's own,
+    `duties` what is owed for single packets; `cancel_byte`, `may_reroute` and `ports_below` say what the node's place
+    in the stack lets it write (N6-CAN-01, N6-NBL-04, N6-NBL-09). At `level` 0 nothing is compared.
     """
 
-    def __init__(self, arena: Arena, complain: Complaint, now: Callable[[], int]) -> None:
+    def __init__(self, arena: Arena, complain: Complaint, now: Callable[[], int], level: int = 2) -> None:
         self.arena = arena
         self.complain = complain
         self.now = now
+        self.level = level
         self.held = np.zeros(arena.slots, dtype=np.uint64)
         self.held[0] = UNMATCHED
         self.came = np.full(arena.slots, NOBODY, dtype=np.uint16)
@@ -51,6 +54,8 @@ class Custody:
         self.pool: Pool | None = None
         self.duties = Duties(arena, complain, self.held)
         self.cancel_byte: int | None = None
+        self.tags = False
+        self.stale_tags: set[int] = set()
         self.may_reroute = True
         self.ports_below: frozenset[int] = frozenset()
 
@@ -70,7 +75,7 @@ class Custody:
         """
         if self.duties.owed:
             self.duties.leaving(handles, info.state)
-        if same(self.held[slots], handles):
+        if not self.level or same(self.held[slots], handles):
             self.held[slots] = NO_HANDLE
             self.count -= len(handles)
             return None
@@ -82,9 +87,23 @@ class Custody:
 
     def check(self, handles: U64, slots: Slots) -> None:
         """Report any access to packets that are not held (N6-SEND-03, N6-SEND-14, N6-RX-02)."""
-        if not self.holds(handles, slots):
+        if self.level and not self.holds(handles, slots):
             bad = handles[self.held[slots] != handles]
             self.complain_of(bad, "N6-SEND-03", "touched")
+
+    def check_cancel_id(self, handles: U64, slots: Slots, value: int | U64) -> None:
+        """Note which packets get a new cancel id; one whose high byte is not this node's breaks N6-CAN-01."""
+        if self.cancel_byte is None:
+            return
+        ids = np.asarray(value, np.uint64)
+        wrong = (ids != 0) & (ids >> _HIGH_BYTE != self.cancel_byte)
+        if wrong.any():
+            message = (
+                f"cancel id {int(ids[wrong].ravel()[0]):#x} does not begin with this driver's partial id"
+            )
+            self.complain("N6-CAN-01", int(handles[0]), message)
+        self.stale_tags.difference_update(slots.tolist())
+        self.tags |= bool(ids.any())
 
     def complain_of(self, handles: U64, rule: str, act: str) -> None:
         """Report that `act` was tried on each of these packets without holding them."""

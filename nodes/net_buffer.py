@@ -5,10 +5,11 @@ Every access is checked against the node's custody, as for chains.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from nodes import data_start
 from nodes.custody import Custody
 
 
@@ -52,6 +53,11 @@ class NetBuffer:
         self._custody = custody
 
     @property
+    def nbl(self) -> Nbl:
+        """Return the packet that this NB belongs to."""
+        return self._nbl
+
+    @property
     def data_length(self) -> int:
         """Return the length of the data in bytes."""
         return int(self._custody.arena.nb_length[self.slot])
@@ -89,6 +95,50 @@ class NetBuffer:
         pieces = list(self.pieces)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def get_data_buffer(self, length: int, storage: bytearray | None = None) -> memoryview | None:
+        """Return the first `length` bytes in one piece: where they lie, else copied into `storage` (N6-NBL-13).
+
+        None when the data is shorter, or lies in several MDLs and there is no storage that is large enough.
+        """
+        pieces = list(self.pieces)
+        if length > self.data_length or not pieces:
+            return None
+        if len(pieces[0]) >= length:
+            return pieces[0][:length]
+        if storage is None or len(storage) < length:
+            return None
+        storage[:length] = b"".join(pieces)[:length]
+        return memoryview(storage)[:length]
+
+    def retreat(self, delta: int, backfill: int = 0) -> bool:
+        """Begin the data `delta` bytes earlier (NdisRetreatNetBufferDataStart, N6-NBL-08).
+
+        When the unused space before the data is too small an MDL from this node's pool, with `backfill` unused bytes
+        of its own, is put before the others. Returns False, with nothing changed, when the pool is empty: that is
+        NDIS_STATUS_RESOURCES. A packet of another node's must be advanced again before it goes back.
+        """
+        self._nbl.check()
+        self._custody.duties.note_change(self._nbl.handle, "N6-NBL-08")
+        return data_start.retreat(self._custody, self._nbl.slot, self.slot, delta, backfill)
+
+    def advance(self, delta: int, *, free_mdl: bool = False) -> None:
+        """Begin the data `delta` bytes later (NdisAdvanceNetBufferDataStart, N6-NBL-08).
+
+        With `free_mdl` MDLs that `retreat` added are freed once all of them is skipped. Freeing an MDL of anybody
+        else's is a violation, as is freeing any in a packet received from below (N6-NBL-09); none is freed then.
+        """
+        nbl, custody = self._nbl, self._custody
+        nbl.check()
+        received = free_mdl and int(custody.came[nbl.slot]) in custody.ports_below
+        if received and not custody.duties.owns(nbl.handle):
+            custody.complain("N6-NBL-09", nbl.handle, "an advance on the receive path was told to free MDLs")
+            free_mdl = False
+        custody.duties.note_change(nbl.handle, "N6-NBL-08")
+        if not data_start.advance(custody, nbl.slot, self.slot, delta, free_mdl=free_mdl):
+            custody.complain(
+                "N6-NBL-08", nbl.handle, "an advance would free an MDL that no retreat here added"
+            )
+
 
 class Nbl:
     """One NET_BUFFER_LIST."""
@@ -119,6 +169,66 @@ class Nbl:
     def packet_id(self) -> int:
         """Return the id that names the packet in traces and captures."""
         return int(self._custody.arena.packet_id[self.slot])
+
+    @property
+    def parent_net_buffer_list(self) -> int:
+        """Return the handle of the packet that this one was derived from, 0 for none (ParentNetBufferList)."""
+        self.check()
+        return int(self._custody.arena.parent[self.slot])
+
+    @parent_net_buffer_list.setter
+    def parent_net_buffer_list(self, handle: int) -> None:
+        """Set it on a packet derived here; on another driver's it is a violation of N6-NBL-06 and not written."""
+        self.check()
+        if self._custody.duties.foreign(np.array([self.handle], np.uint64)).any():
+            self._custody.complain(
+                "N6-NBL-06", self.handle, "the parent pointer of another's packet was written"
+            )
+            return
+        self._custody.arena.parent[self.slot] = handle
+
+    @property
+    def child_ref_count(self) -> int:
+        """Return how many packets derived from this one still live, as their deriver counts them (N6-NBL-05)."""
+        self.check()
+        return int(self._custody.arena.children[self.slot])
+
+    @child_ref_count.setter
+    def child_ref_count(self, count: int) -> None:
+        self.check()
+        self._custody.arena.children[self.slot] = count
+
+    @property
+    def scratch(self) -> int:
+        """Return Scratch: 0 until set, and again once the packet has left this driver's hands (N6-NBL-02)."""
+        self.check()
+        return self._custody.duties.scratch(self.handle)
+
+    @scratch.setter
+    def scratch(self, value: int) -> None:
+        self.check()
+        self._custody.duties.set_scratch(self.handle, value)
+
+    @property
+    def context(self) -> bytearray | None:
+        """Return this driver's context space of the packet, None without (N6-NBL-10)."""
+        self.check()
+        return self._custody.duties.context(self.handle)
+
+    def relink(self, buffers: Sequence[NetBuffer]) -> None:
+        """Make `buffers` the NBs of this packet, first its own first one; they must be as they were when it goes back.
+
+        An NB of another packet is a violation of N6-NBL-01, and nothing is changed then; giving the packet back with
+        NBs missing or in another order is one of N6-SEND-13 or, by a filter, N6-FLT-05.
+        """
+        self.check()
+        custody = self._custody
+        if not buffers or buffers[0].slot != self.slot or any(nb.nbl.handle != self.handle for nb in buffers):
+            custody.complain("N6-NBL-01", self.handle, "an NB of another packet was linked into this one")
+            return
+        custody.duties.note_change(self.handle, custody.duties.altered)
+        for buffer, after in zip(buffers, [*buffers[1:], None], strict=True):
+            custody.arena.nb_next[buffer.slot] = after.slot + 1 if after else 0
 
     @property
     def net_buffers(self) -> Iterator[NetBuffer]:

@@ -233,9 +233,9 @@ class Pool:
         self._put_back(np.array([piece]))
         return True
 
-    def has_pieces(self, slot: int) -> bool:
-        """Return whether the packet at `slot` holds further slots of this pool."""
-        return slot in self._pieces
+    def has_piece(self, slot: int, piece: int) -> bool:
+        """Return whether `piece` is a further slot that the packet at `slot` got from this pool."""
+        return piece in self._pieces.get(slot, ())
 
     def extend(self, handle: int, pieces: list[int], *, as_net_buffers: bool) -> None:
         """Grow one packet by further cells of `pieces` data bytes each: as NBs of their own, or as MDLs of the last NB.
