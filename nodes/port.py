@@ -226,7 +226,7 @@ class Port:
             handles = self._without_stale(handles)
             slots = arena.current(handles)
         owners = arena.ledger[slots] >> _OWNER_SHIFT_U64
-        if not none_set(owners != self._node):
+        if self._custody.level and not none_set(owners != self._node):
             for handle in handles[owners != self._node].tolist():
                 self._custody.complain(
                     "N6-SEND-03",

@@ -72,6 +72,8 @@ UNSET = 0xFFFFFFFF
 
 def status_name(status: int) -> str:
     """Return the name of a status without its prefix, or its hexadecimal value when it has none here."""
+    if status == UNSET:
+        return "no status at all"
     try:
         return Status(status).name
     except ValueError:

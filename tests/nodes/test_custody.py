@@ -77,3 +77,13 @@ def test_an_earlier_use_of_a_slot_is_not_the_packet_held_there_now() -> None:
     assert old.slots.tolist() == new.slots.tolist()
     assert not hands.custody.holds(old.handles, old.slots)
     assert hands.custody.holds(new.handles, new.slots)
+
+
+def test_at_level_0_nothing_is_compared() -> None:
+    hands = Hands(4)
+    hands.custody.level = 0
+    chain = hands.allocate(2)
+    for _ in range(2):
+        assert hands.custody.release(chain.handles, chain.slots, OP_INFO[Op.SEND]) is None
+    hands.custody.check(chain.handles, chain.slots)
+    assert hands.complaints == []
