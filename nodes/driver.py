@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nodes.irql import Irql, SpinLock
 from nodes.status import Status
 
 if TYPE_CHECKING:
@@ -68,6 +69,26 @@ class Driver:
     def set_timer(self, delay: int, callback: Callable[[], None]) -> Timer:
         """Call `callback` once from the dispatcher after `delay` ns (NdisSetTimerObject)."""
         return self._node.timers.at(self.now + delay, callback)
+
+    def allocate_spin_lock(self, name: str) -> SpinLock:
+        """Return a spin lock, free; `name` is what violations call it (NdisAllocateSpinLock, N6-LOCK-01)."""
+        return SpinLock(self._node.irql, self._node, name)
+
+    def current_irql(self) -> Irql:
+        """Return the IRQL (KeGetCurrentIrql); DISPATCH_LEVEL flags must not be made from it (N6-IRQL-02)."""
+        return self._node.irql.measure()
+
+    def raise_irql(self, level: Irql) -> Irql:
+        """Raise the IRQL and return the old one (NDIS_RAISE_IRQL_TO_DISPATCH)."""
+        return self._node.irql.raise_to(level)
+
+    def lower_irql(self, level: Irql) -> None:
+        """Lower the IRQL to what it was before it was raised (NDIS_LOWER_IRQL)."""
+        self._node.irql.lower_to(level)
+
+    def stall_execution(self, microseconds: int) -> None:
+        """Spin for at most 50 us (NdisStallExecution, N6-RST-08); no time passes here."""
+        self._node.irql.stall(microseconds)
 
     def free(self, chain: NblChain) -> None:
         """Give packets of the node's own pool back to it (NdisFreeNetBufferList)."""

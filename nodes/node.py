@@ -34,6 +34,7 @@ from nodes.crossing import (
 )
 from nodes.custody import Custody, binding_handle
 from nodes.driver import Driver
+from nodes.irql import IrqlState
 from nodes.lifecycle import Lifecycle
 from nodes.message import Messages
 from nodes.metrics import Counter, HistogramRow, NodeState
@@ -100,6 +101,7 @@ class Node:
         self.clock = clock
         self.rng = Rng(spec.seed)
         self.policy = Policy(**spec.policy)
+        self.irql = IrqlState(self)
         self.timers = Timers()
         self.custody = Custody(arena, self.complain, clock.now)
         self.pool = Pool(arena, spec.node, spec.pool_base, spec.pool_size)
@@ -143,7 +145,7 @@ class Node:
             self._handle_inbox()
         work = self.collect(at_once=True)
         if self.timers.next_due() != NEVER:
-            work += self.timers.run_due(self.clock.now())
+            work += self.irql.run_timers()
         if self._deferred:
             work += self.run_deferred()
         self.lifecycle.advance()
@@ -182,6 +184,8 @@ class Node:
         """Carry out a command of the orchestrator; `reply` is called exactly once, now or when it has ended."""
         try:
             self.lifecycle.command(name, arguments, reply)
+            if self.irql.dirty:
+                self.irql.settle()
         except Exception as error:  # noqa: BLE001 - the boundary to driver code
             self.fail(error)
             reply({"ok": False, "error": f"{type(error).__name__}: {error}"})
@@ -307,7 +311,7 @@ class Node:
         self.custody.receive(chain.handles, chain.slots)
         if port.on_publish is not None and op is Op.COMPLETE:
             self._count_completions(chain, meta)
-        self.driver.accept(port, op, chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
+        self.irql.call(self.driver.accept, port, op, chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
 
     def _requests(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
         chain = port.check_in(handles)
@@ -326,9 +330,9 @@ class Node:
         else:
             bounds = call_bounds(meta)
         flags = ((meta & CALL_MASK) >> _FLAGS_SHIFT_U64)[[start for start, _ in bounds]].tolist()
-        accept = self.driver.accept
+        accept, call = self.driver.accept, self.irql.call
         for (start, stop), call_flags in zip(bounds, flags, strict=True):
-            accept(port, op, chain[start:stop], call_flags)
+            call(accept, port, op, chain[start:stop], call_flags)
 
     def _stamp(self, port: Port, op: Op, slots: Slots, now: int) -> None:
         """Note when the node's own packets leave, and how many; check that completions will find back (N6-SEND-02)."""

@@ -112,7 +112,7 @@ class Waiting:
         node.collect()
         work = self._serve(node.inbox)
         if self.depth <= NESTING:
-            work += node.timers.run_due(node.clock.now())
+            work += node.irql.run_timers()
         work += node.run_deferred()
         node.publish()
         node.bump()

@@ -19,6 +19,7 @@ from nodes.clock import VirtualClock
 from nodes.driver import Driver
 from nodes.metrics import Counter
 from nodes.node import Node
+from nodes.policy import Policy
 from nodes.rng import Rng
 from nodes.status import status_name
 from nodes.timers import NEVER
@@ -55,6 +56,7 @@ class Bench:
         depth: int = 1024,
         seed: int = 7,
         shuffled: bool = False,
+        policy: Policy | None = None,
         output: Path | None = None,
     ) -> None:
         pairs = [pair for chain in bindings for pair in _pairs(chain)]
@@ -62,6 +64,7 @@ class Bench:
             name="bench",
             nodes={name: _model(layer) for name, layer in layers.items()},
             seed=seed,
+            policy=policy or Policy(),
             bindings=tuple(BindingModel(upper=upper, lower=lower, depth=depth) for upper, lower in pairs),
             wires=tuple(WireModel(a=a, b=b) for a, b in wires),
         )

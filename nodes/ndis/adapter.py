@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nodes.chain import NblChain
 from nodes.crossing import Op, ReceiveFlags, SendCompleteFlags
+from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.routing import by_receiver, complete_upwards
 from nodes.port import Port
@@ -58,6 +59,9 @@ class Adapter:
         Exactly once each (N6-SEND-10), any order and grouping (N6-SEND-07), a status of the closed set
         (N6-SEND-11); the packets are off limits afterwards (N6-SEND-14).
         """
+        irql = self._node.irql
+        if irql.level or flags & DISPATCH_FLAG:
+            irql.check("NdisMSendNetBufferListsComplete", flags, lock_rule="N6-LOCK-02")
         statuses = self._node.arena.status[chain.slots]
         if not none_set(statuses):
             self._check_statuses(chain, statuses)
@@ -72,6 +76,9 @@ class Adapter:
         """
         if not len(chain):
             return
+        irql = self._node.irql
+        if irql.level or flags & DISPATCH_FLAG:
+            irql.check("NdisMIndicateReceiveNetBufferLists", flags, lock_rule="N6-LOCK-02")
         if not self._node.lifecycle.running:
             self._node.complain(
                 "N6-RX-12", int(chain.handles[0]), f"{len(chain)} packets indicated while not running"

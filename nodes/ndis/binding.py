@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nodes.chain import NblChain
 from nodes.crossing import Op, ReturnFlags, SendFlags
 from nodes.custody import binding_handle
+from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.port import Port
 from nodes.status import Status
@@ -70,6 +71,9 @@ class Binding:
         """
         if not len(chain):
             return
+        irql = self._node.irql
+        if irql.level or flags & DISPATCH_FLAG:
+            irql.check("NdisSendNetBufferLists", flags)
         if not self._node.lifecycle.running:
             self._node.complain(
                 "N6-PNP-09", int(chain.handles[0]), f"{len(chain)} packets sent on a paused binding"
@@ -88,6 +92,9 @@ class Binding:
 
         Packets that did not come from it are reported and stay with the driver.
         """
+        irql = self._node.irql
+        if irql.level or flags & DISPATCH_FLAG:
+            irql.check("NdisReturnNetBufferLists", flags)
         astray = self._node.custody.came[chain.slots] != self._port.index
         if not none_set(astray):
             for handle in chain.handles[astray].tolist():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nodes.chain import NblChain
 from nodes.crossing import CALL_MASK, FLAGS_SHIFT, Op
 from nodes.driver import Driver
+from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.routing import by_receiver, complete_upwards
 from nodes.port import U64, Port
@@ -37,6 +38,9 @@ class FilterModule:
 
         What exceeds the room below is completed upwards with RESOURCES.
         """
+        irql = self._node.irql
+        if irql.level or flags & DISPATCH_FLAG:
+            irql.check("NdisFSendNetBufferLists", flags)
         room = self._below.room()
         if len(chain) > room:
             refused = chain[room:]
@@ -48,10 +52,16 @@ class FilterModule:
 
     def send_net_buffer_lists_complete(self, chain: NblChain, flags: int = 0) -> None:
         """Complete sends towards the driver above (NdisFSendNetBufferListsComplete)."""
+        irql = self._node.irql
+        if irql.level or flags & DISPATCH_FLAG:
+            irql.check("NdisFSendNetBufferListsComplete", flags, lock_rule="N6-LOCK-02")
         complete_upwards(self._node, self._above, chain, self._node.arena.status[chain.slots], flags)
 
     def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
         """Pass receives on upwards (NdisFIndicateReceiveNetBufferLists); what no one takes goes straight back."""
+        irql = self._node.irql
+        if irql.level or flags & DISPATCH_FLAG:
+            irql.check("NdisFIndicateReceiveNetBufferLists", flags, lock_rule="N6-LOCK-02")
         for port, part in by_receiver(self._above, chain):
             room = 0 if port is None else port.room()
             if len(part) > room:
@@ -63,6 +73,9 @@ class FilterModule:
 
     def return_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
         """Return received packets to the driver below (NdisFReturnNetBufferLists)."""
+        irql = self._node.irql
+        if irql.level or flags & DISPATCH_FLAG:
+            irql.check("NdisFReturnNetBufferLists", flags)
         self._below.reply(Op.RETURN, chain, flags)
 
     def cancel_send_net_buffer_lists(self, cancel_id: int) -> None:
@@ -168,7 +181,7 @@ class Filter(Driver):
             ahead[0].forward(op, chain, meta)
             return
         self._node.custody.receive(chain.handles, chain.slots)
-        self._handlers[op](chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
+        self._node.irql.call(self.accept, port, op, chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
 
     def pass_back(self, port: Port, op: Op, chain: NblChain, meta: U64) -> None:
         """Pass a whole batch of replies back to where the packets came from."""
@@ -178,4 +191,4 @@ class Filter(Driver):
             self._above[0].give_back(op, chain, meta)
         else:
             self._node.custody.receive(chain.handles, chain.slots)
-            self.module.send_net_buffer_lists_complete(chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
+            self._node.irql.call(self.accept, port, op, chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)

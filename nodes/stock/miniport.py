@@ -37,7 +37,9 @@ class MiniportOptions:
     flow_control: bool = field(
         default=True, metadata={"help": "hold frames on the wire while no buffer is free"}
     )
-    pad: bool = field(default=True, metadata={"help": "pad short frames that are sent to 60 bytes (N6-SEND-17)"})
+    pad: bool = field(
+        default=True, metadata={"help": "pad short frames that are sent to 60 bytes (N6-SEND-17)"}
+    )
 
 
 class StockMiniport(Miniport):

@@ -10,6 +10,7 @@ import numpy as np
 
 from nodes.chain import NblChain
 from nodes.frames import ETHERNET_LENGTH, node_mac
+from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, Binding, Intermediate
 from nodes.ndis.routing import by_sender
@@ -84,7 +85,7 @@ class Mux(Intermediate):
         queue = self._queues[adapter]
         if not queue:
             lane.waiting.append(queue)
-        queue.put(chain, flags)
+        queue.put(chain, flags & ~DISPATCH_FLAG)  # it may leave at any level
         self._drain(lane)
 
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
