@@ -29,6 +29,7 @@ def test_draining_pauses_the_sources_waits_and_goes_down_from_the_top() -> None:
         Step("pause", (), 5),
         Step("pause", (2, 4), 5),
         Step("pause", (3,), 5),
+        Step("rest", (1, 2, 3, 4), 1),
         Step("halt", (1,), 5),
         Step("halt", (2, 4), 5),
         Step("halt", (3,), 5),
