@@ -101,8 +101,15 @@ MESSAGE_ANSWERS = frozenset(int(op) for op, info in _INFO.items() if info.state 
 NESTED = frozenset({Op.OID, Op.TRANSFER})
 """Requests that are handled even while their driver waits: whoever made one may be waiting for it to go on."""
 
+INDICATED = 3
+"""The ledger state of packets lent upwards."""
+
 FREEING = OpInfo(0, "N6-NBL-11", "freed")
 """Giving packets back to their pool, which crosses no edge."""
+
+
+CALL_BY_CALL = frozenset({Op.SEND, Op.INDICATE_CALL})
+"""Requests that reach the driver call by call, as made; others may be merged."""
 
 
 class SendFlags(IntFlag):

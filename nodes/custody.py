@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.crossing import OpInfo
+from nodes.crossing import INDICATED, OpInfo
 from nodes.duties import Duties
 from shm.arena import Arena, Pool, Slots
 from shm.handle import NO_HANDLE, UNMATCHED, unpack
@@ -58,6 +58,7 @@ class Custody:
         self.stale_tags: set[int] = set()
         self.may_reroute = True
         self.ports_below: frozenset[int] = frozenset()
+        self.borrowed: NDArray[np.bool_] | None = None
 
     def receive(self, handles: U64, slots: Slots) -> None:
         """Note that these packets are in the driver's hands now."""
@@ -73,6 +74,8 @@ class Custody:
 
         Each packet that was not held is reported as a violation of the rule in `info`.
         """
+        if self.borrowed is not None and info.state != INDICATED:
+            return self._release_own(handles, slots, info, self.borrowed)
         if self.duties.owed:
             self.duties.leaving(handles, info.state)
         if not self.level or same(self.held[slots], handles):
@@ -84,6 +87,23 @@ class Custody:
         self.count -= int(np.count_nonzero(good))
         self.complain_of(handles[~good], info.rule, info.act)
         return good
+
+    def _release_own(
+        self, handles: U64, slots: Slots, info: OpInfo, borrowed: NDArray[np.bool_]
+    ) -> NDArray[np.bool_] | None:
+        """Let packets go, except those that are lent to the driver for the length of its handler (N6-RX-05)."""
+        lent = borrowed[slots] & (self.held[slots] == handles)
+        for handle in handles[lent].tolist():
+            self.complain(
+                "N6-RX-05", handle, f"packet {handle:#018x} is lent with RESOURCES, and was {info.act}: copy it"
+            )
+        self.borrowed = None
+        own = ~lent
+        good = self.release(handles[own], slots[own], info)
+        self.borrowed = borrowed
+        if good is not None:
+            own[own] = good
+        return None if own.all() else own
 
     def check(self, handles: U64, slots: Slots) -> None:
         """Report any access to packets that are not held (N6-SEND-03, N6-SEND-14, N6-RX-02)."""

@@ -90,6 +90,15 @@ class Driver:
         """Spin for at most 50 us (NdisStallExecution, N6-RST-08); no time passes here."""
         self._node.irql.stall(microseconds)
 
+    def wait(self, condition: Callable[[], bool], limit: int) -> bool:
+        """Block until `condition` holds, at most `limit` ns; return whether it does (KeWaitForSingleObject).
+
+        Completions and returns reach their handlers meanwhile and timers run; new work waits. Allowed at
+        PASSIVE_LEVEL only (N6-IRQL-01).
+        """
+        self._node.irql.check("NdisWaitEvent")
+        return self._node.waiting.until(condition, limit)
+
     def free(self, chain: NblChain) -> None:
         """Give packets of the node's own pool back to it (NdisFreeNetBufferList)."""
         self._node.free(chain)

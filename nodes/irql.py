@@ -7,7 +7,8 @@ PASSIVE. A spin lock raises to DISPATCH. When a handler returns, its locks must 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -80,6 +81,18 @@ class IrqlState:
             self.settle()
         if outer is not None:
             self.level, self._entered, self.held, self._measured, self.dirty = outer
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Run what is delivered while the driver waits or calls: at levels of its own, as on another processor."""
+        kept = self.level, self.held, self.dirty, self._entered, self._measured
+        self.level = self._entered = Irql.PASSIVE
+        self.held = []
+        self.dirty = self._measured = False
+        try:
+            yield
+        finally:
+            self.level, self.held, self.dirty, self._entered, self._measured = kept
 
     def run_timers(self) -> int:
         """Run the timers that are due, at DISPATCH; return how many."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nodes.chain import NblChain
 from nodes.clock import Clock
 from nodes.crossing import (
+    CALL_BY_CALL,
     CALL_MASK,
     END,
     END_MASK,
@@ -36,6 +37,7 @@ from nodes.custody import Custody, binding_handle
 from nodes.driver import Driver
 from nodes.irql import IrqlState
 from nodes.lifecycle import Lifecycle
+from nodes.loans import Loans
 from nodes.message import Messages
 from nodes.metrics import Counter, HistogramRow, NodeState
 from nodes.policy import Policy
@@ -115,6 +117,7 @@ class Node:
         self._seen: U64 = np.zeros(0, np.uint64)
         self.inbox: deque[Batch] = deque()
         self.waiting = Waiting(self)
+        self.loans = Loans(self)
         self.pump: Callable[[], None] = nobody_else
         self._deferred: list[Callable[[], None]] = []
         self._turn = 0
@@ -303,7 +306,12 @@ class Node:
 
     def _replies(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
         chain = port.take_back(handles, "N6-RX-04" if op is Op.RETURN else "N6-SEND-10")
+        if self.loans.busy and op is Op.RETURN:
+            chain = self.loans.sift(chain)
         if not len(chain):
+            return
+        if op is Op.INDICATE_CALL_DONE:
+            self.loans.take_back(port, chain, meta)
             return
         if self.driver.bypasses(op) and len(chain) == len(handles):
             self.driver.pass_back(port, op, chain, meta)
@@ -325,12 +333,13 @@ class Node:
             self.arena.status[chain.slots] = UNSET
         if not whole:
             bounds = [(0, len(chain))] if len(chain) else []
-        elif port.spec.coalesce or op is not Op.SEND:
+        elif port.spec.coalesce or op not in CALL_BY_CALL:
             bounds = runs(meta & CALL_MASK)
         else:
             bounds = call_bounds(meta)
         flags = ((meta & CALL_MASK) >> _FLAGS_SHIFT_U64)[[start for start, _ in bounds]].tolist()
-        accept, call = self.driver.accept, self.irql.call
+        accept = self.loans.lend_to_driver if op is Op.INDICATE_CALL else self.driver.accept
+        call = self.irql.call
         for (start, stop), call_flags in zip(bounds, flags, strict=True):
             call(accept, port, op, chain[start:stop], call_flags)
 

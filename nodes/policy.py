@@ -46,6 +46,12 @@ class Policy:
         "any: sends after a surprise removal may carry DEVICE_FAILED or REQUEST_ABORTED too"
         " (contradiction 10, N6-UNB-05)",
     )
+    early_completion: Annotated[str, Choice(("no", "yes"))] = _switch(
+        "no", "yes: a send call lingers, so that its completion can come before it returns, inferred (N6-SEND-05)"
+    )
+    resources: Annotated[str, Choice(("call", "copy"))] = _switch(
+        "call", "copy: NDIS copies what is indicated with RESOURCES and clears the flag (N6-RX-06)"
+    )
 
     def pack(self) -> dict[str, Any]:
         """Return the switches that are not at their default, as a node's spec carries them."""

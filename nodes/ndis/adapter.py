@@ -12,6 +12,7 @@ from nodes.chain import NblChain
 from nodes.crossing import Op, ReceiveFlags, SendCompleteFlags
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
+from nodes.ndis.claims import CLAIMS, check_claims
 from nodes.ndis.routing import by_receiver, complete_upwards
 from nodes.port import Port
 from nodes.status import SEND_STATUSES, status_name
@@ -20,6 +21,7 @@ from shm.vectors import none_set
 if TYPE_CHECKING:
     from nodes.node import Node
 
+Lend = Callable[[Port, NblChain, int], None]
 Returned = Callable[["Adapter", NblChain, int], None]
 
 
@@ -71,8 +73,9 @@ class Adapter:
         """Lend received packets to the bindings above (NdisMIndicateReceiveNetBufferLists, N6-RX-02).
 
         Each packet goes to one binding, picked by frame type (N6-RX-10). Packets that none takes, or for which no
-        room is left, come straight back through the return handler. Indicating while not running is a violation of
-        N6-RX-12; the packets come straight back then too.
+        room is left, come straight back through the return handler; so they do while the miniport is not running,
+        which is a violation of N6-RX-12. With RESOURCES the packets are the miniport's again when the call returns,
+        and no return handler is called (N6-RX-03).
         """
         if not len(chain):
             return
@@ -85,17 +88,46 @@ class Adapter:
             )
             self._bounce(chain)
             return
+        self._check_indication(chain, flags)
+        lend = None
+        if flags & ReceiveFlags.RESOURCES:
+            chain, flags, lend = self._lent(chain, flags)
         for port, part in by_receiver(self._ports, chain):
             room = 0 if port is None else port.room()
             if len(part) > room:
-                self._bounce(part[room:])
+                self._bounce(part[room:], lent=lend is not None)
                 part = part[:room]
             if len(part) and port is not None:
-                port.request(Op.INDICATE, part, flags)
+                if lend is not None:
+                    lend(port, part, flags)
+                else:
+                    port.request(Op.INDICATE, part, flags)
 
-    def _bounce(self, chain: NblChain) -> None:
+    def _bounce(self, chain: NblChain, *, lent: bool = False) -> None:
         self._node.board.counters[Counter.DROPPED] += len(chain)
-        self._node.defer(lambda: self._returned(self, chain, 0))
+        chain = self._node.loans.without_copies(chain)
+        if not lent and len(chain):
+            self._node.defer(lambda: self._returned(self, chain, 0))
+
+    def _lent(self, chain: NblChain, flags: int) -> tuple[NblChain, int, Lend | None]:
+        """Return what is indicated under RESOURCES, with which flags and how: by a call, or as copies without it."""
+        loans = self._node.loans
+        copies = loans.copied(chain) if self._node.policy.resources == "copy" else None
+        if copies is None:
+            return chain, flags, loans.indicate
+        return copies, flags & ~ReceiveFlags.RESOURCES, None
+
+    def _check_indication(self, chain: NblChain, flags: int) -> None:
+        """Check SourceHandles (N6-RX-01), which are put right, and the claims that flags make (N6-RX-09)."""
+        source = self._node.arena.source
+        wrong = source[chain.slots] != self.handle
+        if not none_set(wrong):
+            self._node.complain(
+                "N6-RX-01", int(chain.handles[int(np.argmax(wrong))]), "indicated with a foreign SourceHandle"
+            )
+            source[chain.slots] = self.handle
+        if flags & CLAIMS:
+            check_claims(self._node, chain, flags)
 
     def _check_statuses(self, chain: NblChain, statuses: NDArray[np.uint32]) -> None:
         for status in np.unique(statuses).tolist():

@@ -35,6 +35,7 @@ class Binding:
         self._node = node
         self._port = port
         self._completed = completed
+        self._early = node.policy.early_completion == "yes"
 
     @property
     def lower(self) -> str:
@@ -86,6 +87,8 @@ class Binding:
             chain = chain[:room]
         if len(chain):
             self._port.request(Op.SEND, chain, flags)
+            if self._early:
+                self._node.waiting.linger(self._port, chain)
 
     def return_net_buffer_lists(self, chain: NblChain, flags: int = ReturnFlags.NONE) -> None:
         """Return received packets (NdisReturnNetBufferLists), each exactly once and to this binding (N6-RX-04).

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nodes.chain import NblChain
-from nodes.crossing import CALL_MASK, FLAGS_SHIFT, Op
+from nodes.crossing import CALL_MASK, FLAGS_SHIFT, Op, ReceiveFlags
 from nodes.driver import Driver
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
+from nodes.ndis.claims import CLAIMS, check_claims
 from nodes.ndis.routing import by_receiver, complete_upwards
 from nodes.port import U64, Port
 from nodes.status import Status
@@ -58,7 +59,13 @@ class FilterModule:
         complete_upwards(self._node, self._above, chain, self._node.arena.status[chain.slots], flags)
 
     def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
-        """Pass receives on upwards (NdisFIndicateReceiveNetBufferLists); what no one takes goes straight back."""
+        """Pass receives on upwards (NdisFIndicateReceiveNetBufferLists); what no one takes goes straight back.
+
+        With RESOURCES the packets are the filter's again when the call returns: it still owes their return, unless it
+        was called with the flag itself (N6-RX-07).
+        """
+        if flags & CLAIMS:
+            check_claims(self._node, chain, flags)
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
             irql.check("NdisFIndicateReceiveNetBufferLists", flags, lock_rule="N6-LOCK-02")
@@ -66,10 +73,14 @@ class FilterModule:
             room = 0 if port is None else port.room()
             if len(part) > room:
                 self._node.board.counters[Counter.DROPPED] += len(part) - room
-                self._below.reply(Op.RETURN, part[room:])
+                if not flags & ReceiveFlags.RESOURCES:
+                    self._below.reply(Op.RETURN, part[room:])
                 part = part[:room]
             if len(part) and port is not None:
-                port.request(Op.INDICATE, part, flags)
+                if flags & ReceiveFlags.RESOURCES:
+                    self._node.loans.indicate(port, part, flags)
+                else:
+                    port.request(Op.INDICATE, part, flags)
 
     def return_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
         """Return received packets to the driver below (NdisFReturnNetBufferLists)."""
@@ -139,6 +150,8 @@ class Filter(Driver):
             for op, handler in self._handlers.items()
             if getattr(type(self), handler.__name__) is getattr(Filter, handler.__name__)
         }
+        if Op.INDICATE in self._bypassed:
+            self._bypassed.add(Op.INDICATE_CALL)
 
     def start(self) -> None:
         """Attach the module."""
@@ -180,12 +193,16 @@ class Filter(Driver):
         if len(ahead) == 1 and ahead[0].room() >= len(chain):
             ahead[0].forward(op, chain, meta)
             return
+        if op is Op.INDICATE_CALL:
+            self._node.custody.receive(chain.handles, chain.slots)
+            self._node.loans.lend_to_driver(port, op, chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
+            return
         self._node.custody.receive(chain.handles, chain.slots)
         self._node.irql.call(self.accept, port, op, chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
 
     def pass_back(self, port: Port, op: Op, chain: NblChain, meta: U64) -> None:
         """Pass a whole batch of replies back to where the packets came from."""
-        if op is Op.RETURN:
+        if op in (Op.RETURN, Op.INDICATE_CALL_DONE):
             self._below.give_back(op, chain, meta)
         elif len(self._above) == 1:
             self._above[0].give_back(op, chain, meta)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodes.chain import NblChain
-from nodes.crossing import Op
+from nodes.crossing import Op, ReceiveFlags
 from nodes.driver import Driver
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.binding import Binding
@@ -59,8 +59,12 @@ class Intermediate(Driver):
         raise NotImplementedError
 
     def receive_net_buffer_lists(self, binding: Binding, chain: NblChain, flags: int) -> None:
-        """Take receives from below (ProtocolReceiveNetBufferLists); by default return them at once."""
-        binding.return_net_buffer_lists(chain)
+        """Take receives from below (ProtocolReceiveNetBufferLists); by default return them at once.
+
+        With RESOURCES in `flags` they are lent for the length of this handler: no return call, no keeping (N6-RX-05).
+        """
+        if not flags & ReceiveFlags.RESOURCES:
+            binding.return_net_buffer_lists(chain)
 
     def return_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
         """Take returns from above (MiniportReturnNetBufferLists)."""

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.chain import NblChain
-from nodes.crossing import Op
+from nodes.crossing import Op, ReceiveFlags
 from nodes.driver import Driver
 from nodes.metrics import Counter
 from nodes.ndis.binding import Binding
@@ -59,8 +59,12 @@ class Protocol(Driver):
         self.free(chain)
 
     def receive_net_buffer_lists(self, binding: Binding, chain: NblChain, flags: int) -> None:
-        """Take received packets (ProtocolReceiveNetBufferLists); by default return them at once."""
-        binding.return_net_buffer_lists(chain)
+        """Take received packets (ProtocolReceiveNetBufferLists); by default return them at once.
+
+        With RESOURCES in `flags` they are lent for the length of this handler: no return call, no keeping (N6-RX-05).
+        """
+        if not flags & ReceiveFlags.RESOURCES:
+            binding.return_net_buffer_lists(chain)
 
     def start(self) -> None:
         """Make a binding of every port and offer it to the driver."""

@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 
 from nodes.chain import NblChain
+from nodes.crossing import ReceiveFlags
 from nodes.frames import ETHERNET_LENGTH, node_mac
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
@@ -100,12 +101,15 @@ class Mux(Intermediate):
         for number, part in self._by_receiver(chain):
             if number == NOBODY:
                 self._node.board.counters[Counter.DROPPED] += len(part)
-                binding.return_net_buffer_lists(part)
+                if not flags & ReceiveFlags.RESOURCES:
+                    binding.return_net_buffer_lists(part)
                 continue
             adapter = self.adapters[number]
             self._saved_source[part.slots] = part.source_handle
             part.source_handle = adapter.handle
             adapter.indicate_receive_net_buffer_lists(part, flags)
+            if flags & ReceiveFlags.RESOURCES:
+                self.restore(part)
 
     def return_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
         """Return received packets to the binding that each came from (N6-RX-04)."""

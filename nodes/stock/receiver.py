@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 
 from nodes.chain import NblChain
+from nodes.crossing import ReceiveFlags
 from nodes.frames import Stamps, check_frames
 from nodes.metrics import Counter, HistogramRow
 from nodes.ndis import Binding, NetEvent, Protocol
@@ -69,12 +70,14 @@ class Receiver(Protocol):
         return Status.SUCCESS
 
     def receive_net_buffer_lists(self, binding: Binding, chain: NblChain, flags: int) -> None:
-        """Check, write and return a chain, at once or after `hold`."""
+        """Check, write and return a chain, at once or after `hold`; one lent with RESOURCES goes back by itself."""
         frames = frame_rows(self._node.arena, chain)
         stamps = check_frames(frames.rows, frames.index, frames.lengths)
         self._account(stamps)
         if self._capture is not None:
             self._write(self._capture, chain, frames, stamps)
+        if flags & ReceiveFlags.RESOURCES:
+            return
         if not self.options.hold:
             binding.return_net_buffer_lists(chain)
             return
