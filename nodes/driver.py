@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nodes.chain import NblChain
     from nodes.crossing import Op
     from nodes.message import Message
+    from nodes.ndis.oid import OidRequest
     from nodes.node import Node
     from nodes.port import Port
     from nodes.rng import Rng
@@ -34,12 +35,14 @@ class Driver:
     """A driver layer.
 
     `kind` is its place in the stack (``protocol``, ``filter``, ``intermediate``, ``miniport``), `Options` the frozen
-    dataclass of its options, `source` whether it makes traffic of its own and says when it is done.
+    dataclass of its options, `source` whether it makes traffic of its own and says when it is done. `originates` says
+    that a filter or an intermediate driver sends packets of its own too, clones included, which then count as accepted.
     """
 
     kind: ClassVar[str] = ""
     Options: ClassVar[type[Any]] = NoOptions
     source: ClassVar[bool] = False
+    originates: ClassVar[bool] = False
     default_pool_size: ClassVar[int] = 0
 
     def __init__(self, node: Node, options: Any) -> None:
@@ -70,6 +73,15 @@ class Driver:
         """Call `callback` once from the dispatcher after `delay` ns (NdisSetTimerObject)."""
         return self._node.timers.at(self.now + delay, callback)
 
+    def wait(self, condition: Callable[[], bool], limit: int) -> bool:
+        """Block until `condition` holds, at most `limit` ns; return whether it does (KeWaitForSingleObject).
+
+        Completions and returns reach their handlers meanwhile and timers run; new work waits. Allowed at
+        PASSIVE_LEVEL only (N6-IRQL-01).
+        """
+        self._node.irql.check("NdisWaitEvent")
+        return self._node.waiting.until(condition, limit)
+
     def allocate_spin_lock(self, name: str) -> SpinLock:
         """Return a spin lock, free; `name` is what violations call it (NdisAllocateSpinLock, N6-LOCK-01)."""
         return SpinLock(self._node.irql, self._node, name)
@@ -89,15 +101,6 @@ class Driver:
     def stall_execution(self, microseconds: int) -> None:
         """Spin for at most 50 us (NdisStallExecution, N6-RST-08); no time passes here."""
         self._node.irql.stall(microseconds)
-
-    def wait(self, condition: Callable[[], bool], limit: int) -> bool:
-        """Block until `condition` holds, at most `limit` ns; return whether it does (KeWaitForSingleObject).
-
-        Completions and returns reach their handlers meanwhile and timers run; new work waits. Allowed at
-        PASSIVE_LEVEL only (N6-IRQL-01).
-        """
-        self._node.irql.check("NdisWaitEvent")
-        return self._node.waiting.until(condition, limit)
 
     def free(self, chain: NblChain) -> None:
         """Give packets of the node's own pool back to it (NdisFreeNetBufferList)."""
@@ -134,6 +137,10 @@ class Driver:
     def accept_message(self, port: Port, op: Op, message: Message) -> None:
         """Take a message that arrived; the rooms turn it into handler calls, and here nobody takes any."""
         message.answer(Status.NOT_SUPPORTED)
+
+    def submit_oid(self, request: OidRequest, finish: Callable[[OidRequest, int], None]) -> None:
+        """Have a request of a user of the run answered; `finish` gets the final status. Here nobody answers any."""
+        finish(request, Status.NOT_SUPPORTED)
 
     def bypasses(self, op: Op) -> bool:
         """Return whether this driver has no handler for `op`, so that the runtime passes it on (N6-FLT-07)."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nodes.metrics import NodeState
+from nodes.ndis.oid_command import run_oid_command
 from nodes.status import Status
 from shm.board import Word
 
@@ -53,6 +54,8 @@ class Lifecycle:
         elif name == "exit":
             self.exit_requested = True
             reply({"ok": True, "value": None})
+        elif name == "oid":
+            run_oid_command(self._node, arguments, reply)
         elif (self.state, name) in TRANSITIONS:
             self._move(name, reply)
         else:

@@ -43,6 +43,12 @@ class Counter(IntEnum):
     """Stamped frames that have not come though later ones of their flow have (a gauge)."""
     REPEATED = 20
     """Stamped frames that came again."""
+    OIDS = 21
+    """OID requests that this node issued, clones included."""
+    OIDS_ANSWERED = 22
+    """OID requests that this node's driver answered."""
+    STATUS_INDICATIONS = 23
+    """Status indications that this node's driver made."""
 
 
 class PortCounter(IntEnum):

@@ -65,7 +65,7 @@ class Port:
     """One end of one edge.
 
     `out` is the in-flight table (the handle that is out, by slot), `outstanding` how many packets are, `asked` how many
-    messages; `on_publish` lets the node stamp its own packets before they leave.
+    messages, `packet_filter` what the binding behind a lower side wants to receive (None: everything); `on_publish` lets the node stamp its own packets before they leave.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class Port:
         self._notices_unread: deque[int] = deque()
         self._notice_limit = max(self.producer.capacity // NOTICE_SHARE - 2 * MESSAGE_SLOTS, 1)
         self.asked = 0
+        self.packet_filter: int | None = None
 
     def room(self) -> int:
         """Return how many more requests may be out at once: the credits not in use."""

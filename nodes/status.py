@@ -9,6 +9,7 @@ class Status(IntEnum):
     """The NDIS_STATUS codes of the contract, with their Windows values."""
 
     SUCCESS = 0x00000000
+    ALREADY_COMPLETE = 0x000000FF
     PENDING = 0x00000103
     NOT_RECOGNIZED = 0x00010001
     NOT_COPIED = 0x00010002

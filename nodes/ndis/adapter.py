@@ -13,6 +13,9 @@ from nodes.crossing import Op, ReceiveFlags, SendCompleteFlags
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.claims import CLAIMS, check_claims
+from nodes.ndis.loopback import LoopedBack
+from nodes.ndis.nbl import NblSource
+from nodes.ndis.oid_edges import OidServing
 from nodes.ndis.routing import by_receiver, complete_upwards
 from nodes.port import Port
 from nodes.status import SEND_STATUSES, status_name
@@ -25,10 +28,11 @@ Lend = Callable[[Port, NblChain, int], None]
 Returned = Callable[["Adapter", NblChain, int], None]
 
 
-class Adapter:
+class Adapter(OidServing, NblSource):
     """The adapter handle: `ports` lead to the drivers bound above.
 
-    `handle` is the SourceHandle of everything indicated here. `returned` is the owner's return handler, for
+    `handle` is the SourceHandle of everything indicated here, `looped` what NDIS looped back at this edge, `open`
+    false once a virtual miniport has been taken away. `returned` is the owner's return handler, for
     indications that no binding takes.
     """
 
@@ -37,6 +41,8 @@ class Adapter:
         self._node = node
         self._ports = tuple(ports)
         self._returned = returned
+        self.looped = LoopedBack(node, self.handle)
+        self.open = True
 
     @property
     def uppers(self) -> tuple[str, ...]:
@@ -50,10 +56,7 @@ class Adapter:
 
     def allocate_net_buffer_lists(self, count: int, length: int | NDArray[np.uint32]) -> NblChain:
         """Return a chain of at most `count` receive packets of `length` bytes, SourceHandle set (N6-RX-01)."""
-        chain = self._node.allocate(count, length)
-        if len(chain):
-            chain.source_handle = self.handle
-        return chain
+        return self._made(count, length)
 
     def send_net_buffer_lists_complete(self, chain: NblChain, flags: int = SendCompleteFlags.NONE) -> None:
         """Complete sends with the Status in each NBL (NdisMSendNetBufferListsComplete).
@@ -67,6 +70,7 @@ class Adapter:
         statuses = self._node.arena.status[chain.slots]
         if not none_set(statuses):
             self._check_statuses(chain, statuses)
+            self._node.cancelling.check_aborted(chain, statuses)
         complete_upwards(self._node, self._ports, chain, statuses, flags)
 
     def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = ReceiveFlags.NONE) -> None:
@@ -128,6 +132,9 @@ class Adapter:
             source[chain.slots] = self.handle
         if flags & CLAIMS:
             check_claims(self._node, chain, flags)
+        if flags & ReceiveFlags.LOOPBACK and getattr(self._node.driver, "no_loopback", False):
+            text = "a miniport that declared NO_LOOPBACK indicated a send of its own host"
+            self._node.complain("N6-SEND-16", int(chain.handles[0]), text)
 
     def _check_statuses(self, chain: NblChain, statuses: NDArray[np.uint32]) -> None:
         for status in np.unique(statuses).tolist():

@@ -13,6 +13,9 @@ from nodes.crossing import Op, ReturnFlags, SendFlags
 from nodes.custody import binding_handle
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
+from nodes.ndis.nbl import NblSource
+from nodes.ndis.oid_edges import OidAsking
+from nodes.ndis.oid_issuer import OidIssuer
 from nodes.port import Port
 from nodes.status import Status
 from shm.vectors import none_set
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 Completed = Callable[["Binding", NblChain, int], None]
 
 
-class Binding:
+class Binding(OidAsking, NblSource):
     """The binding handle of one edge to a lower driver.
 
     `handle` is the SourceHandle of everything sent here; `room` the credits left. `completed` is the owner's
@@ -35,6 +38,7 @@ class Binding:
         self._node = node
         self._port = port
         self._completed = completed
+        self.oids_below = OidIssuer(node, port, self.handle, lambda request, status: None)
         self._early = node.policy.early_completion == "yes"
 
     @property
@@ -52,6 +56,11 @@ class Binding:
         """Return how many packets are out on this binding."""
         return self._port.outstanding
 
+    @property
+    def backfill(self) -> int:
+        """Return the bytes that the layers below put before data: what to leave unused there (N6-NBL-16)."""
+        return int(self._port.spec.options.get("backfill", 0))
+
     def allocate_net_buffer_lists(
         self, count: int, length: int | NDArray[np.uint32], *, backfill: int = 0
     ) -> NblChain:
@@ -59,10 +68,7 @@ class Binding:
 
         The chain is shorter when the pool is short, and may be empty.
         """
-        chain = self._node.allocate(count, length, backfill)
-        if len(chain):
-            chain.source_handle = self.handle
-        return chain
+        return self._made(count, length, backfill)
 
     def send_net_buffer_lists(self, chain: NblChain, flags: int = SendFlags.NONE) -> None:
         """Send a chain as one call (NdisSendNetBufferLists); every packet comes back through the complete handler.
@@ -111,6 +117,7 @@ class Binding:
 
     def cancel_send_net_buffer_lists(self, cancel_id: int) -> None:
         """Ask for packets with this cancel id to be completed soon (NdisCancelSendNetBufferLists, N6-CAN-03)."""
+        self._node.cancelling.passed += 1
         self._port.notice(Op.CANCEL, cancel_id)
 
     def _refuse(self, chain: NblChain, status: Status) -> None:

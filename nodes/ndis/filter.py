@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.chain import NblChain
 from nodes.crossing import CALL_MASK, FLAGS_SHIFT, Op, ReceiveFlags
-from nodes.driver import Driver
+from nodes.custody import binding_handle
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.claims import CLAIMS, check_claims
+from nodes.ndis.oid import OidRequest
+from nodes.ndis.oid_edges import Clones, OidAsking, OidServing
+from nodes.ndis.oid_issuer import OidIssuer
+from nodes.ndis.oid_roles import OidFilteringDriver
 from nodes.ndis.routing import by_receiver, complete_upwards
 from nodes.port import U64, Port
 from nodes.status import Status
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from nodes.node import Node
 
 
-class FilterModule:
+class FilterModule(OidAsking, OidServing):
     """The filter module handle: what a filter calls NDIS with.
 
     Ownership passes with each call; a packet leaves the filter exactly once (N6-FLT-02).
@@ -28,6 +32,9 @@ class FilterModule:
         self._node = node
         self._below = below
         self._above = above
+        source = binding_handle(node.spec.node, below.index)
+        self.oids_below = OidIssuer(node, below, source, lambda request, status: None)
+        self.clones = Clones(node)
 
     @property
     def lower(self) -> str:
@@ -89,12 +96,20 @@ class FilterModule:
             irql.check("NdisFReturnNetBufferLists", flags)
         self._below.reply(Op.RETURN, chain, flags)
 
+    def allocate_clone_oid_request(self, request: OidRequest) -> OidRequest:
+        """Return a clone of a request, to pass on (NdisAllocateCloneOidRequest, N6-OID-13)."""
+        return self.clones.allocate(request)
+
+    def free_clone_oid_request(self, clone: OidRequest) -> None:
+        """Free a clone that has come back, before the original is completed (NdisFreeCloneOidRequest)."""
+        self.clones.free(clone)
+
     def cancel_send_net_buffer_lists(self, cancel_id: int) -> None:
         """Pass a cancel on to the lower driver (NdisFCancelSendNetBufferLists, N6-CAN-06)."""
         self._below.notice(Op.CANCEL, cancel_id)
 
 
-class Filter(Driver):
+class Filter(OidFilteringDriver):
     """A filter driver: overrides only the handlers it needs.
 
     A handler that is not overridden is bypassed: NDIS passes whole batches on without calling the filter
@@ -160,6 +175,7 @@ class Filter(Driver):
         self.module = FilterModule(self._node, below, above)
         self._below = below
         self._above = above
+        self.open_module(self.module, above)
         self.attach(self.module)
 
     def restart_layer(self) -> None:
@@ -173,6 +189,7 @@ class Filter(Driver):
     def stop(self) -> None:
         """Detach the module."""
         self.detach()
+        self.close_module(self.module)
 
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Turn what arrived into a handler call."""
@@ -182,6 +199,8 @@ class Filter(Driver):
         """Hand a cancel to the driver."""
         if op is Op.CANCEL:
             self.cancel_send_net_buffer_lists(argument)
+        else:
+            super().accept_notice(port, op, argument)
 
     def bypasses(self, op: Op) -> bool:
         """Return whether the filter has no handler of its own for `op`."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nodes.chain import NblChain
 from nodes.crossing import Op, ReceiveFlags
-from nodes.driver import Driver
+from nodes.message import Message
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.binding import Binding
+from nodes.ndis.indication import deliver_indication
+from nodes.ndis.oid import OidRequest
+from nodes.ndis.oid_queue import Finish
+from nodes.ndis.oid_roles import OidPassingDriver
 from nodes.port import Port
 from nodes.status import Status
 
@@ -18,7 +23,30 @@ if TYPE_CHECKING:
     from nodes.node import Node
 
 
-class Intermediate(Driver):
+class HaltAction(IntEnum):
+    """NDIS_HALT_ACTION: why a miniport is halted, with the Windows values."""
+
+    DISABLED = 0
+    INSTANCE_DEINITIALIZED = 1
+    POWERED_DOWN = 2
+    SURPRISE_REMOVED = 3
+
+
+class VirtualAdapter(Adapter):
+    """A virtual miniport of an intermediate driver."""
+
+    def send_net_buffer_lists_complete(self, chain: NblChain, flags: int = 0) -> None:
+        """Complete sends upwards; a SourceHandle that was not put back is a violation of N6-IM-02, and stays."""
+        source = self._node.arena.source[chain.slots]
+        own = source >> _NODE_SHIFT == self._node.spec.node
+        if not none_set(own):
+            for handle in chain.handles[own].tolist():
+                text = f"packet {handle:#018x} was completed with this driver's SourceHandle still in it"
+                self._node.complain("N6-IM-02", handle, text)
+        super().send_net_buffer_lists_complete(chain, flags)
+
+
+class Intermediate(OidPassingDriver):
     """An intermediate driver: one virtual miniport (`adapters`) for each driver above, bindings below.
 
     Ownership follows both edges' rules. To forward a packet the driver calls `forward`, which saves the SourceHandle
@@ -85,6 +113,19 @@ class Intermediate(Driver):
         """Put back the SourceHandles that `forward` saved, before completing upwards."""
         chain.source_handle = self._saved_source[chain.slots]
 
+    def deinitialize_device_instance(self, adapter: Adapter) -> None:
+        """Take a virtual miniport away (NdisIMDeInitializeDeviceInstance): NDIS halts it (N6-IM-07).
+
+        Sends that still reach it are completed with PAUSED. Raises ValueError for one that is away already. What is
+        left is taken away before the driver halts.
+        """
+        self.adapters.remove(adapter)
+        adapter.open = False
+        self.halt_device_instance(adapter, HaltAction.INSTANCE_DEINITIALIZED)
+
+    def halt_device_instance(self, adapter: Adapter, action: HaltAction) -> None:
+        """Release what belongs to one virtual miniport (MiniportHaltEx of it, N6-IM-07)."""
+
     def start(self) -> None:
         """Open the bindings below, then the virtual miniports above."""
         for port in self._node.ports:
@@ -92,12 +133,14 @@ class Intermediate(Driver):
                 binding = Binding(self._node, port, self.send_net_buffer_lists_complete)
                 self._by_port[port.index] = binding
                 self.bindings.append(binding)
+                self.open_lower(binding)
                 self.bind_adapter(binding)
         for port in self._node.ports:
             if port.spec.side == "lower":
-                adapter = Adapter(self._node, [port], self.return_net_buffer_lists)
+                adapter = VirtualAdapter(self._node, [port], self.return_net_buffer_lists)
                 self._by_port[port.index] = adapter
                 self.adapters.append(adapter)
+                self.open_upper(adapter, [port])
                 self.initialize(adapter)
 
     def restart_layer(self) -> None:
@@ -110,15 +153,28 @@ class Intermediate(Driver):
 
     def stop(self) -> None:
         """Halt the driver."""
+        for adapter in list(self.adapters):
+            self.deinitialize_device_instance(adapter)
         self.halt()
+        for adapter in self.adapters:
+            self.close_upper(adapter)
+        for binding in self.bindings:
+            self.close_lower(binding)
+        self.clones.close()
 
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Turn what arrived into a handler call; sends that come while paused are completed so (N6-PNP-04)."""
         edge = self._by_port[port.index]
         if isinstance(edge, Adapter):
             if op is Op.RETURN:
-                self.return_net_buffer_lists(edge, chain, flags)
-            elif self._node.lifecycle.running:
+                if edge.looped.out:
+                    chain = edge.looped.sift(chain)
+                if len(chain):
+                    self.return_net_buffer_lists(edge, chain, flags)
+            elif self._node.lifecycle.running and edge.open:
+                if flags & SendFlags.CHECK_FOR_LOOPBACK:
+                    edge.looped.indicate(port, chain)
+                    flags &= ~SendFlags.CHECK_FOR_LOOPBACK
                 self.send_net_buffer_lists(edge, chain, flags)
             else:
                 chain.status = Status.PAUSED
@@ -134,4 +190,22 @@ class Intermediate(Driver):
         """Hand a cancel to the driver."""
         edge = self._by_port[port.index]
         if op is Op.CANCEL and isinstance(edge, Adapter):
-            self.cancel_send(edge, argument)
+            missing = type(self).cancel_send is Intermediate.cancel_send
+            handler = partial(self.cancel_send, edge)
+            self._node.cancelling.run(port, argument, handler, missing=missing, passes_on=True)
+        elif op is Op.CANCEL_OID and isinstance(edge, Adapter):
+            edge.oids_above.cancel(argument)
+
+    def accept_message(self, port: Port, op: Op, message: Message) -> None:
+        """Hand a request to the virtual miniport's queue, an indication to the driver."""
+        edge = self._by_port[port.index]
+        if op is Op.OID and isinstance(edge, Adapter):
+            edge.oids_above.accept(message)
+        elif op is Op.STATUS and isinstance(edge, Binding):
+            deliver_indication(self._node, message, partial(self.status, edge))
+        else:
+            super().accept_message(port, op, message)
+
+    def submit_oid(self, request: OidRequest, finish: Finish) -> None:
+        """Take a request that a user of the run makes of the first virtual miniport."""
+        self.adapters[0].oids_above.submit(request, finish)

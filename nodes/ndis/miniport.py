@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.chain import NblChain
 from nodes.crossing import Op
-from nodes.driver import Driver
+from nodes.message import Message
 from nodes.ndis.adapter import Adapter
+from nodes.ndis.oid import OidRequest
+from nodes.ndis.oid_queue import Finish
+from nodes.ndis.oid_roles import OidAnsweringDriver
 from nodes.port import Port
 from nodes.status import Status
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from nodes.node import Node
 
 
-class Miniport(Driver):
+class Miniport(OidAnsweringDriver):
     """A miniport driver: accepts every send, completes each exactly once, indicates what arrives.
 
     Ownership: a chain sent belongs to the miniport from `send_net_buffer_lists` until it completes each packet
@@ -24,6 +27,8 @@ class Miniport(Driver):
 
     kind = "miniport"
     default_pool_size = 1024
+    no_loopback: ClassVar[bool] = True
+    adapter_class: ClassVar[type[Adapter]] = Adapter
     adapter: Adapter
 
     def __init__(self, node: Node, options: Any) -> None:
@@ -64,7 +69,8 @@ class Miniport(Driver):
     def start(self) -> None:
         """Open the adapter."""
         above = [port for port in self._node.ports if port.spec.kind == "binding"]
-        self.adapter = Adapter(self._node, above, self.return_net_buffer_lists)
+        self.adapter = self.adapter_class(self._node, above, self.return_net_buffer_lists)
+        self.open_upper(self.adapter, above)
         self.initialize(self.adapter)
 
     def restart_layer(self) -> None:
@@ -78,15 +84,22 @@ class Miniport(Driver):
     def stop(self) -> None:
         """Halt the driver."""
         self.halt()
+        self.close_upper(self.adapter)
 
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Turn what arrived into a handler call; sends that come while paused are completed so (N6-PNP-04)."""
         if op is Op.SEND and self._node.lifecycle.running:
+            if flags & SendFlags.CHECK_FOR_LOOPBACK:
+                self.adapter.looped.indicate(port, chain)
             self.send_net_buffer_lists(self.adapter, chain, flags)
         elif op is Op.SEND:
             chain.status = Status.PAUSED
             self.adapter.send_net_buffer_lists_complete(chain)
         elif op is Op.RETURN:
+            if self.adapter.looped.out:
+                chain = self.adapter.looped.sift(chain)
+                if not len(chain):
+                    return
             self.return_net_buffer_lists(self.adapter, chain, flags)
         elif op is Op.FRAME:
             self.frames_arrived(chain, flags)
@@ -96,4 +109,19 @@ class Miniport(Driver):
     def accept_notice(self, port: Port, op: Op, argument: int) -> None:
         """Hand a cancel to the driver."""
         if op is Op.CANCEL:
-            self.cancel_send(self.adapter, argument)
+            missing = type(self).cancel_send is Miniport.cancel_send
+            handler = partial(self.cancel_send, self.adapter)
+            self._node.cancelling.run(port, argument, handler, missing=missing, passes_on=False)
+        elif op is Op.CANCEL_OID:
+            self.adapter.oids_above.cancel(argument)
+
+    def accept_message(self, port: Port, op: Op, message: Message) -> None:
+        """Hand a request to the adapter's queue."""
+        if op is Op.OID:
+            self.adapter.oids_above.accept(message)
+        else:
+            super().accept_message(port, op, message)
+
+    def submit_oid(self, request: OidRequest, finish: Finish) -> None:
+        """Take a request that a user of the run makes."""
+        self.adapter.oids_above.submit(request, finish)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.chain import NblChain
 from nodes.crossing import Op, ReceiveFlags
-from nodes.driver import Driver
+from nodes.message import Message
 from nodes.metrics import Counter
 from nodes.ndis.binding import Binding
+from nodes.ndis.indication import deliver_indication
+from nodes.ndis.oid import OidRequest
+from nodes.ndis.oid_queue import Finish
+from nodes.ndis.oid_roles import OidIssuingDriver
 from nodes.port import Port
 from nodes.status import Status
 
@@ -24,7 +29,7 @@ class NetEvent(Enum):
     PAUSE = "pause"
 
 
-class Protocol(Driver):
+class Protocol(OidIssuingDriver):
     """A protocol driver: sends on its bindings, receives from them.
 
     Ownership: a chain sent belongs to the lower drivers until `send_net_buffer_lists_complete` gets it back
@@ -72,6 +77,7 @@ class Protocol(Driver):
             binding = Binding(self._node, port, self.send_net_buffer_lists_complete)
             self._by_port[port.index] = binding
             self.bindings.append(binding)
+            self.open_lower(binding)
             self.bind_adapter(binding)
 
     def restart_layer(self) -> None:
@@ -89,6 +95,20 @@ class Protocol(Driver):
         """Take the bindings away."""
         for binding in self.bindings:
             self.unbind_adapter(binding)
+            self.close_lower(binding)
+
+    def accept_message(self, port: Port, op: Op, message: Message) -> None:
+        """Hand an indication to the driver."""
+        if op is Op.STATUS:
+            deliver_indication(self._node, message, partial(self.status, self._by_port[port.index]))
+        else:
+            super().accept_message(port, op, message)
+
+    def submit_oid(self, request: OidRequest, finish: Finish) -> None:
+        """Issue a request that a user of the run makes on the first binding."""
+        status = self.bindings[0].oids_below.issue(request, completed=finish)
+        if status is not Status.PENDING:
+            finish(request, status)
 
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Turn what arrived into a handler call; a paused binding returns receives at once (N6-RX-13)."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nodes.chain import NblChain
 from nodes.crossing import Op
 from nodes.custody import NOBODY
+from nodes.ndis.packet_filter import admitted
 from nodes.port import Port
 from shm.vectors import none_set
 
@@ -57,9 +58,9 @@ def by_sender(node: Node, ports: Sequence[Port], chain: NblChain) -> list[tuple[
 def by_receiver(ports: Sequence[Port], chain: NblChain) -> list[tuple[Port | None, NblChain]]:
     """Split received packets by the first binding that takes their frame type; None for those that no one takes.
 
-    A binding with no `frame_types` takes everything (N6-RX-10).
+    A binding with no `frame_types` takes everything (N6-RX-10) that its packet filter admits.
     """
-    if len(ports) == 1 and not ports[0].spec.options.get("frame_types"):
+    if len(ports) == 1 and ports[0].packet_filter is None and not ports[0].spec.options.get("frame_types"):
         return [(ports[0], chain)]
     header = chain.header(ETHER_TYPE_OFFSET + 2).astype(np.uint16)
     types = header[:, ETHER_TYPE_OFFSET] << 8 | header[:, ETHER_TYPE_OFFSET + 1]
@@ -68,6 +69,8 @@ def by_receiver(ports: Sequence[Port], chain: NblChain) -> list[tuple[Port | Non
     for port in ports:
         wanted = port.spec.options.get("frame_types")
         mask = left & (types[:, None] == wanted).any(axis=1) if wanted else left.copy()
+        if port.packet_filter is not None:
+            mask &= admitted(port, chain)
         left &= ~mask
         if mask.any():
             parts.append((port, chain[mask]))

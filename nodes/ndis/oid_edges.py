@@ -1,0 +1,125 @@
+"""The OID and status calls of the handles that drivers hold: what an upper edge serves and a lower edge asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nodes.ndis.indication import Indicator, StatusIndication
+from nodes.ndis.oid import Delivery, OidRequest
+from nodes.ndis.oid_issuer import OidIssuer
+from nodes.ndis.oid_queue import OidQueue
+from nodes.status import Status
+
+if TYPE_CHECKING:
+    from nodes.node import Node
+
+
+class OidAsking:
+    """A lower edge: requests that this driver makes of the one below."""
+
+    oids_below: OidIssuer
+    _node: Node
+
+    def oid_request(self, request: OidRequest) -> Status:
+        """Issue a regular request (NdisOidRequest, NdisFOidRequest).
+
+        PENDING: the complete handler follows, later or even before this returns (N6-OID-06). Anything else is final,
+        and no handler is called (N6-OID-04).
+        """
+        self._node.irql.check("NdisOidRequest")
+        return self.oids_below.issue(request)
+
+    def direct_oid_request(self, request: OidRequest) -> Status:
+        """Issue a direct request (NdisDirectOidRequest), which waits for no other; answers as `oid_request`."""
+        self._node.irql.check("NdisDirectOidRequest")
+        return self.oids_below.issue(request, Delivery.DIRECT)
+
+    def synchronous_oid_request(self, request: OidRequest) -> Status:
+        """Issue a synchronous request and return its final status (NdisSynchronousOidRequest, N6-OID-20).
+
+        Other handlers run meanwhile. FAILURE when it takes over 10 s.
+        """
+        return self.oids_below.issue_synchronous(request)
+
+    def cancel_oid_request(self, request_id: int) -> None:
+        """Ask for this edge's requests with this id to be completed soon (NdisCancelOidRequest, N6-OID-11)."""
+        self.oids_below.cancel(request_id)
+
+
+class OidServing:
+    """An upper edge: requests from above that this driver answers, and what it tells those above unasked."""
+
+    oids_above: OidQueue
+    indicator: Indicator
+    _node: Node
+
+    def oid_request_complete(self, request: OidRequest, status: int) -> None:
+        """Answer a request that the handler pended, exactly once (NdisMOidRequestComplete, N6-OID-02, N6-OID-03)."""
+        self._node.irql.check("NdisMOidRequestComplete", lock_rule="N6-LOCK-02")
+        self.oids_above.complete(request, status)
+
+    def direct_oid_request_complete(self, request: OidRequest, status: int) -> None:
+        """Answer a direct request that the handler pended (NdisMDirectOidRequestComplete)."""
+        self._node.irql.check("NdisMDirectOidRequestComplete", lock_rule="N6-LOCK-02")
+        self.oids_above.complete(request, status)
+
+    def indicate_status(self, indication: StatusIndication) -> None:
+        """Tell the bindings above (NdisMIndicateStatusEx), legal in any state up to the end of halt (N6-IND-01)."""
+        self._node.irql.check("NdisMIndicateStatusEx", lock_rule="N6-LOCK-02")
+        self.indicator.indicate(indication)
+
+
+class Clones:
+    """The clones that a filter or intermediate driver made to pass requests on (N6-OID-13)."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._clones: list[OidRequest] = []
+
+    def allocate(self, request: OidRequest) -> OidRequest:
+        """Return a clone; cloning a synchronous request breaks N6-OID-20."""
+        if request.delivery is Delivery.SYNCHRONOUS:
+            self._node.complain("N6-OID-20", request.handle, f"a synchronous {request.name} was cloned")
+        clone = request.clone()
+        self._clones.append(clone)
+        return clone
+
+    def free(self, clone: OidRequest) -> None:
+        """Free a clone; freeing one twice, or while it is out, breaks N6-OID-13."""
+        if clone.pending or clone not in self._clones:
+            state = "while it is out" if clone.pending else "though it is no clone of this driver's"
+            self._node.complain("N6-OID-13", 0, f"the clone of a {clone.name} was freed {state}")
+            return
+        self._clones.remove(clone)
+
+    def check_completed(self, request: OidRequest) -> None:
+        """Report that an original is completed before its clone is freed."""
+        if any(clone.clone_of is request for clone in self._clones):
+            self._node.complain(
+                "N6-OID-13", request.handle, f"a {request.name} was completed before its clone was freed"
+            )
+
+    def close(self) -> None:
+        """Report the clones that were never freed."""
+        for clone in self._clones:
+            self._node.complain("N6-OID-13", 0, f"the clone of a {clone.name} was never freed")
+        self._clones.clear()
+
+
+def pass_on(
+    request: OidRequest,
+    below: OidIssuer,
+    above: OidQueue,
+    ended: Callable[[OidRequest, int], int] | None = None,
+) -> Status:
+    """Pass a request on as NDIS does for a layer without a handler; `ended` sees the answer and may change its status.
+
+    The original is answered once the clone has come back, with what came back.
+    """
+
+    def completed(clone: OidRequest, status: int) -> None:
+        request.copy_results(clone)
+        above.complete(request, ended(request, status) if ended is not None else status)
+
+    return below.issue(request.clone(), request.delivery, completed)
