@@ -130,7 +130,7 @@ class SendCompleteFlags(IntFlag):
 
 
 class ReceiveFlags(IntFlag):
-    """NDIS_RECEIVE_FLAGS_XXX, with their Windows values."""
+    """NDIS_RECEIVE_FLAGS_XXX, with their Windows values; LOOPBACK stands for IS_LOOPBACK_PACKET on every NBL."""
 
     NONE = 0
     DISPATCH_LEVEL = 0x1
@@ -138,6 +138,7 @@ class ReceiveFlags(IntFlag):
     SINGLE_ETHER_TYPE = 0x100
     SINGLE_VLAN = 0x200
     PERFECT_FILTERED = 0x400
+    LOOPBACK = 0x10000
 
 
 class ReturnFlags(IntFlag):

@@ -60,6 +60,16 @@ class Custody:
         self.ports_below: frozenset[int] = frozenset()
         self.borrowed: NDArray[np.bool_] | None = None
 
+    def take_place(self, node: int, kind: str, ports_below: frozenset[int], pool: Pool) -> None:
+        """Learn whose custody this is: what the contract lets a driver of this kind write depends on it."""
+        self.pool = pool
+        self.ports_below = ports_below
+        self.cancel_byte = node & 0xFF
+        self.may_reroute = kind in {"protocol", "intermediate"}
+        self.duties.node = node
+        self.duties.early = "N6-IM-04" if kind == "intermediate" else "N6-NBL-07"
+        self.duties.altered = "N6-FLT-05" if kind == "filter" else "N6-SEND-13"
+
     def receive(self, handles: U64, slots: Slots) -> None:
         """Note that these packets are in the driver's hands now."""
         self.held[slots] = handles

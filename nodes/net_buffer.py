@@ -29,6 +29,11 @@ class Mdl:
         return int(self._custody.arena.mdl_length[self.slot])
 
     @property
+    def offset(self) -> int:
+        """Return where in its cell the bytes begin."""
+        return int(self._custody.arena.mdl_offset[self.slot])
+
+    @property
     def cell(self) -> int:
         """Return the payload cell the bytes lie in."""
         return int(self._custody.arena.mdl_cell[self.slot] or self.slot + 1) - 1

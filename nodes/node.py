@@ -9,12 +9,12 @@ from __future__ import annotations
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nodes.cancelling import Cancelling
 from nodes.chain import NblChain
 from nodes.clock import Clock
 from nodes.crossing import (
@@ -29,17 +29,17 @@ from nodes.crossing import (
     NOTICE,
     OP_MASK,
     REPLY,
-    STATUS_SHIFT,
     Op,
     call_bounds,
 )
-from nodes.custody import Custody, binding_handle
+from nodes.custody import Custody
 from nodes.driver import Driver
 from nodes.irql import IrqlState
 from nodes.lifecycle import Lifecycle
 from nodes.loans import Loans
 from nodes.message import Messages
 from nodes.metrics import Counter, HistogramRow, NodeState
+from nodes.originated import Originated
 from nodes.policy import Policy
 from nodes.port import Port
 from nodes.rng import Rng
@@ -48,13 +48,14 @@ from nodes.status import UNSET
 from nodes.timers import NEVER, Timers
 from nodes.verifier.violation import Violation, driver_location
 from nodes.waiting import Batch, Waiting, nobody_else
-from shm.arena import Arena, Pool, Slots
+from nodes.watch import Watch
+from shm.arena import Arena, Pool
 from shm.board import Board, Word
 from shm.doorbell import Notice
 from shm.fence import CURSORS_SHARED
 from shm.recorder import Recorder
 from shm.ring import Entries
-from shm.vectors import none_set, runs
+from shm.vectors import runs
 
 U64 = NDArray[np.uint64]
 _FLAGS_SHIFT_U64 = np.uint64(FLAGS_SHIFT)
@@ -105,7 +106,7 @@ class Node:
         self.policy = Policy(**spec.policy)
         self.irql = IrqlState(self)
         self.timers = Timers()
-        self.custody = Custody(arena, self.complain, clock.now)
+        self.custody = Custody(arena, self.complain, clock.now, spec.level)
         self.pool = Pool(arena, spec.node, spec.pool_base, spec.pool_size)
         self.messages = Messages(self, spec.pool_base + spec.pool_size, spec.messages)
         self.ports: list[Port] = []
@@ -129,8 +130,13 @@ class Node:
         self.ports = list(ports)
         self._tails = tails if CURSORS_SHARED else np.zeros(len(ports), np.uint64)
         self._seen = np.zeros(len(ports), np.uint64)
+        below = [p.index for p in ports if p.spec.kind == "binding" and p.spec.side == "upper"]
+        self.custody.take_place(self.spec.node, driver.kind, frozenset(below), self.pool)
+        self.originated = Originated(self)
+        self.cancelling = Cancelling(self)
+        self.watch = Watch(self)
         for port in self.ports:
-            port.on_publish = partial(self._stamp, port) if driver.kind == "protocol" else None
+            port.on_publish = self.originated.stamp_of(port)
             port.held = self.board.histograms[HistogramRow.HELD]
 
     def ready(self) -> bool:
@@ -318,7 +324,7 @@ class Node:
             return
         self.custody.receive(chain.handles, chain.slots)
         if port.on_publish is not None and op is Op.COMPLETE:
-            self._count_completions(chain, meta)
+            self.originated.completed(chain, meta)
         self.irql.call(self.driver.accept, port, op, chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
 
     def _requests(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
@@ -329,6 +335,8 @@ class Node:
             return
         self.custody.receive(chain.handles, chain.slots)
         self.custody.since[chain.slots] = self.clock.now()
+        if not self.watch.armed:
+            self.watch.arm()
         if op is Op.SEND:
             self.arena.status[chain.slots] = UNSET
         if not whole:
@@ -342,29 +350,3 @@ class Node:
         call = self.irql.call
         for (start, stop), call_flags in zip(bounds, flags, strict=True):
             call(accept, port, op, chain[start:stop], call_flags)
-
-    def _stamp(self, port: Port, op: Op, slots: Slots, now: int) -> None:
-        """Note when the node's own packets leave, and how many; check that completions will find back (N6-SEND-02)."""
-        if op is Op.SEND:
-            wrong = self.arena.source[slots] != binding_handle(self.spec.node, port.index)
-            if not none_set(wrong):
-                for handle in self.arena.handle[slots[wrong]].tolist():
-                    self.complain(
-                        "N6-SEND-02", handle, f"packet {handle:#018x} was sent with a foreign SourceHandle"
-                    )
-            self.arena.born[slots] = now
-            counters = self.board.counters
-            counters[Counter.SENT] += len(slots)
-            counters[Counter.SENT_BYTES] += int(self.arena.nb_length[slots].sum())
-
-    def _count_completions(self, chain: NblChain, meta: U64) -> None:
-        self.board.counters[Counter.COMPLETED] += len(chain)
-        self.board.histograms[HistogramRow.LATENCY].record(self.clock.now() - self.arena.born[chain.slots])
-        statuses = meta >> np.uint64(STATUS_SHIFT)
-        if len(chain) != len(meta):
-            statuses = self.arena.status[chain.slots].astype(np.uint64)
-        if none_set(statuses):
-            self.board.count_status(0, len(chain))
-            return
-        for status, count in zip(*np.unique(statuses, return_counts=True), strict=True):
-            self.board.count_status(int(status), int(count))

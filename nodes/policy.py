@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
-from nodes.options import Choice
+from nodes.options import Choice, Duration
 
 
 def _switch(default: str, text: str) -> Any:
@@ -46,11 +46,28 @@ class Policy:
         "any: sends after a surprise removal may carry DEVICE_FAILED or REQUEST_ABORTED too"
         " (contradiction 10, N6-UNB-05)",
     )
+
     early_completion: Annotated[str, Choice(("no", "yes"))] = _switch(
         "no", "yes: a send call lingers, so that its completion can come before it returns, inferred (N6-SEND-05)"
     )
     resources: Annotated[str, Choice(("call", "copy"))] = _switch(
         "call", "copy: NDIS copies what is indicated with RESOURCES and clears the flag (N6-RX-06)"
+    )
+    send_limit: Duration = field(
+        default=30_000_000_000,
+        metadata={
+            "help": "how long a send may be in a miniport, or anything in a filter (N6-SEND-19, N6-FLT-08)"
+        },
+    )
+    hang_limit: Duration = field(
+        default=22_000_000_000,
+        metadata={"help": "how long a miniport with sends may go without completing any (N6-SEND-19)"},
+    )
+
+    wan_completion_irql: Annotated[str, Choice(("by-serialisation", "dispatch"))] = _switch(
+        "by-serialisation",
+        "by-serialisation: DISPATCH for a serialised WAN miniport, at most DISPATCH for another; dispatch: always"
+        " (contradiction 23, WAN-SND-09)",
     )
 
     def pack(self) -> dict[str, Any]:

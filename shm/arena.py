@@ -233,6 +233,10 @@ class Pool:
         self._put_back(np.array([piece]))
         return True
 
+    def has_pieces(self, slot: int) -> bool:
+        """Return whether the packet at `slot` holds further slots of this pool."""
+        return slot in self._pieces
+
     def has_piece(self, slot: int, piece: int) -> bool:
         """Return whether `piece` is a further slot that the packet at `slot` got from this pool."""
         return piece in self._pieces.get(slot, ())

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nodes.chain import NblChain
-from nodes.crossing import CALL_MASK, FLAGS_SHIFT, Op, ReceiveFlags
+from nodes.crossing import CALL_MASK, FLAGS_SHIFT, Op, ReceiveFlags, SendFlags
 from nodes.custody import binding_handle
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.claims import CLAIMS, check_claims
+from nodes.ndis.filter_rules import OwnPackets, check_loopback, check_pairs, overrides
+from nodes.ndis.nbl import NblSource
 from nodes.ndis.oid import OidRequest
 from nodes.ndis.oid_edges import Clones, OidAsking, OidServing
 from nodes.ndis.oid_issuer import OidIssuer
 from nodes.ndis.oid_roles import OidFilteringDriver
-from nodes.ndis.routing import by_receiver, complete_upwards
+from nodes.ndis.routing import by_originator, by_receiver, complete_upwards
 from nodes.port import U64, Port
 from nodes.status import Status
 
@@ -22,18 +27,19 @@ if TYPE_CHECKING:
     from nodes.node import Node
 
 
-class FilterModule(OidAsking, OidServing):
+class FilterModule(OidAsking, OidServing, NblSource):
     """The filter module handle: what a filter calls NDIS with.
 
     Ownership passes with each call; a packet leaves the filter exactly once (N6-FLT-02).
     """
 
     def __init__(self, node: Node, below: Port, above: list[Port]) -> None:
+        self.handle = binding_handle(node.spec.node, below.index)
         self._node = node
         self._below = below
         self._above = above
-        source = binding_handle(node.spec.node, below.index)
-        self.oids_below = OidIssuer(node, below, source, lambda request, status: None)
+        self._own = OwnPackets(node) if node.driver.originates else None
+        self.oids_below = OidIssuer(node, below, self.handle, lambda request, status: None)
         self.clones = Clones(node)
 
     @property
@@ -41,11 +47,22 @@ class FilterModule(OidAsking, OidServing):
         """Return the name of the node below."""
         return self._below.spec.peer_name
 
+    def allocate_net_buffer_lists(
+        self, count: int, length: int | NDArray[np.uint32], *, backfill: int = 0
+    ) -> NblChain:
+        """Return a chain of at most `count` packets of the filter's own, SourceHandle set (N6-SEND-02).
+
+        Such packets come back through the filter's own handlers, which keep them (N6-FLT-03, N6-FLT-04).
+        """
+        return self._made(count, length, backfill)
+
     def send_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
         """Pass sends on to the lower driver (NdisFSendNetBufferLists), SourceHandle untouched (N6-NBL-04).
 
-        What exceeds the room below is completed upwards with RESOURCES.
+        What exceeds the room below is completed upwards with RESOURCES; the filter's own comes back to its handler.
         """
+        if self._node.custody.duties.loops:
+            check_loopback(self._node, chain, flags)
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
             irql.check("NdisFSendNetBufferLists", flags)
@@ -53,6 +70,8 @@ class FilterModule(OidAsking, OidServing):
         if len(chain) > room:
             refused = chain[room:]
             refused.status = Status.RESOURCES
+            if self._own is not None:
+                refused = self._own.refused(refused)
             self.send_net_buffer_lists_complete(refused)
             chain = chain[:room]
         if len(chain):
@@ -63,6 +82,10 @@ class FilterModule(OidAsking, OidServing):
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
             irql.check("NdisFSendNetBufferListsComplete", flags, lock_rule="N6-LOCK-02")
+        if self._own is not None:
+            chain = self._own.kept(chain, "N6-FLT-03", "completed upwards")
+        if self._node.cancelling.current is not None:
+            self._node.cancelling.check_aborted(chain, self._node.arena.status[chain.slots])
         complete_upwards(self._node, self._above, chain, self._node.arena.status[chain.slots], flags)
 
     def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
@@ -76,7 +99,10 @@ class FilterModule(OidAsking, OidServing):
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
             irql.check("NdisFIndicateReceiveNetBufferLists", flags, lock_rule="N6-LOCK-02")
-        for port, part in by_receiver(self._above, chain):
+        if self._own is not None:
+            chain = self._own.indicated(chain)
+        looped = flags & ReceiveFlags.LOOPBACK
+        for port, part in (by_originator if looped else by_receiver)(self._above, chain):
             room = 0 if port is None else port.room()
             if len(part) > room:
                 self._node.board.counters[Counter.DROPPED] += len(part) - room
@@ -94,6 +120,8 @@ class FilterModule(OidAsking, OidServing):
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
             irql.check("NdisFReturnNetBufferLists", flags)
+        if self._own is not None:
+            chain = self._own.kept(chain, "N6-FLT-04", "returned downwards")
         self._below.reply(Op.RETURN, chain, flags)
 
     def allocate_clone_oid_request(self, request: OidRequest) -> OidRequest:
@@ -106,6 +134,7 @@ class FilterModule(OidAsking, OidServing):
 
     def cancel_send_net_buffer_lists(self, cancel_id: int) -> None:
         """Pass a cancel on to the lower driver (NdisFCancelSendNetBufferLists, N6-CAN-06)."""
+        self._node.cancelling.passed += 1
         self._below.notice(Op.CANCEL, cancel_id)
 
 
@@ -169,7 +198,8 @@ class Filter(OidFilteringDriver):
             self._bypassed.add(Op.INDICATE_CALL)
 
     def start(self) -> None:
-        """Attach the module."""
+        """Attach the module; raises HandlerMissing when handlers that come in pairs do not (N6-FLT-01)."""
+        check_pairs(type(self), Filter)
         below = next(port for port in self._node.ports if port.spec.side == "upper")
         above = [port for port in self._node.ports if port.spec.side == "lower"]
         self.module = FilterModule(self._node, below, above)
@@ -193,12 +223,16 @@ class Filter(OidFilteringDriver):
 
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Turn what arrived into a handler call."""
+        if op is Op.SEND and flags & SendFlags.CHECK_FOR_LOOPBACK:
+            self._node.custody.duties.loops.update(chain.handles.tolist())
         self._handlers[op](chain, flags)
 
     def accept_notice(self, port: Port, op: Op, argument: int) -> None:
         """Hand a cancel to the driver."""
         if op is Op.CANCEL:
-            self.cancel_send_net_buffer_lists(argument)
+            handler = self.cancel_send_net_buffer_lists
+            missing = not overrides(type(self), Filter, handler.__name__)
+            self._node.cancelling.run(port, argument, handler, missing=missing, passes_on=True)
         else:
             super().accept_notice(port, op, argument)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nodes.chain import NblChain
-from nodes.crossing import Op, ReceiveFlags
+from nodes.crossing import Op, ReceiveFlags, SendFlags
 from nodes.message import Message
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.binding import Binding
@@ -18,9 +19,12 @@ from nodes.ndis.oid_queue import Finish
 from nodes.ndis.oid_roles import OidPassingDriver
 from nodes.port import Port
 from nodes.status import Status
+from shm.vectors import none_set
 
 if TYPE_CHECKING:
     from nodes.node import Node
+
+_NODE_SHIFT = np.uint64(16)
 
 
 class HaltAction(IntEnum):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.chain import NblChain
-from nodes.crossing import Op
+from nodes.crossing import Op, SendFlags
 from nodes.message import Message
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.oid import OidRequest
@@ -23,6 +24,7 @@ class Miniport(OidAnsweringDriver):
 
     Ownership: a chain sent belongs to the miniport from `send_net_buffer_lists` until it completes each packet
     (N6-SEND-09, N6-SEND-10, N6-SEND-14); a chain indicated is lent out until `return_net_buffer_lists` (N6-RX-02).
+    With `no_loopback` it loops nothing back itself; NDIS does that for senders who ask for it (N6-SEND-16).
     """
 
     kind = "miniport"

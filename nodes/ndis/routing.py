@@ -77,3 +77,20 @@ def by_receiver(ports: Sequence[Port], chain: NblChain) -> list[tuple[Port | Non
     if left.any():
         parts.append((None, chain[left]))
     return parts
+
+
+def by_originator(ports: Sequence[Port], chain: NblChain) -> list[tuple[Port | None, NblChain]]:
+    """Split looped-back packets by the port that leads to their sender; the first one for a sender further up.
+
+    A copy carries its sender's SourceHandle where sends have their cancel id (N6-SEND-16).
+    """
+    parts: list[tuple[Port | None, NblChain]] = []
+    senders = chain.cancel_id >> np.uint64(16)
+    for port in ports:
+        mine = senders == port.spec.peer
+        if mine.any():
+            parts.append((port, chain[mine]))
+    strangers = ~np.isin(senders, [port.spec.peer for port in ports])
+    if strangers.any():
+        parts.append((ports[0], chain[strangers]))
+    return parts

@@ -1,0 +1,95 @@
+"""How long a layer may take: the time bounds of Driver Verifier on sends and on what a filter holds.
+
+Nothing is done per packet: a timer runs while packets are owed and looks at when they came.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nodes.crossing import OP_INFO, Op
+from nodes.metrics import PortCounter
+from nodes.port import STATE_SHIFT
+from shm.handle import slots_of
+
+if TYPE_CHECKING:
+    from nodes.node import Node
+
+U64 = NDArray[np.uint64]
+_PACKET_STATES = tuple(OP_INFO[op].state for op in (Op.SEND, Op.INDICATE, Op.FRAME))
+LOOKS = 4
+"""How often the timer looks within the shortest limit."""
+
+
+class Watch:
+    """Reports packets that stay too long: each within `policy.send_limit` ns, one at least in `policy.hang_limit` ns.
+
+    A miniport answers for all that it has been sent (N6-SEND-19, NdisTimedDataSend and NdisTimedDataHang), a filter for
+    what it holds itself, sends and receives (N6-FLT-08). A packet is reported once.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._limit = node.policy.send_limit
+        self._hang = node.policy.hang_limit
+        self.armed = False
+        self._reported: set[int] = set()
+        self._replies = -1
+        self._progress = 0
+
+    def arm(self) -> None:
+        """Begin to look, if not begun; call it when packets have come."""
+        self.armed = True
+        now = self._node.clock.now()
+        self._progress = now
+        self._node.timers.at(now + min(self._limit, self._hang) // LOOKS, self._look)
+
+    def _look(self) -> None:
+        now = self._node.clock.now()
+        owed = self._owed()
+        ages = np.uint64(now) - self._node.custody.since[slots_of(owed)]
+        is_filter = self._node.driver.kind == "filter"
+        rule = "N6-FLT-08" if is_filter else "N6-SEND-19"
+        for handle in owed[ages > self._limit].tolist():
+            if handle not in self._reported:
+                text = f"packet {handle:#018x} has been here for more than {self._limit / 1e9:g} s"
+                self._node.complain(rule, handle, text)
+        self._reported = set(owed[ages > self._limit].tolist())
+        if not is_filter:
+            self._look_for_hang(owed, ages, now)
+        self.armed = False
+        if len(owed) > len(self._reported):
+            progress = self._progress
+            self.arm()
+            self._progress = progress
+
+    def _look_for_hang(self, owed: U64, ages: U64, now: int) -> None:
+        replies = sum(int(port.counters[PortCounter.REPLIES_OUT]) for port in self._node.ports)
+        if replies != self._replies or not len(owed):
+            self._replies, self._progress = replies, now
+        elif now - self._progress > self._hang and int(ages.max()) > self._hang:
+            self._progress = now
+            text = f"{len(owed)} sends are here and none was completed for more than {self._hang / 1e9:g} s"
+            self._node.complain("N6-SEND-19", int(owed[int(np.argmax(ages))]), text)
+
+    def _owed(self) -> U64:
+        """Return the handles of packets that this node owes a reply, as far as it answers for them."""
+        node = self._node
+        tables = [node.custody.held]
+        if node.driver.kind == "miniport":
+            tables += [port.out for port in node.ports if port.spec.kind == "wire"]
+        answers = [
+            port.index
+            for port in node.ports
+            if port.spec.kind == "binding" and (port.spec.side == "lower" or node.driver.kind == "filter")
+        ]
+        found = []
+        for table in tables:
+            slots = np.flatnonzero(table)[1:]  # row 0 is no packet's
+            states = node.arena.ledger[slots] >> np.uint64(STATE_SHIFT) & np.uint64(0xFF)
+            ours = np.isin(node.custody.came[slots], answers) & np.isin(states, _PACKET_STATES)
+            found.append(table[slots[ours]])
+        return np.unique(np.concatenate(found))
