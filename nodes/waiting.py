@@ -94,7 +94,8 @@ class Waiting:
             self._waits.pop()
 
     def for_all_back(self, port: Port, chain: NblChain, limit: int) -> bool:
-        """Wait until none of these packets is out through `port`; False when some are after `limit` ns."""
+        """Publish, and wait until none of these packets is out through `port`; False if some are after `limit` ns."""
+        self._node.publish()
         return self.until(lambda: none_set(port.out[chain.slots] == chain.handles), limit, port)
 
     def linger(self, port: Port, chain: NblChain) -> None:

@@ -119,7 +119,7 @@ class Bench:
         for _ in range(POLLS):
             due = min(node.next_due() for node in self.nodes.values())
             if due > end:
-                self.clock.advance_to(end)
+                self.clock.advance_to(max(end, self.clock.now()))
                 self.settle()
                 return
             self.clock.advance_to(max(due, self.clock.now()))
