@@ -39,7 +39,7 @@ QUEUE_LIMIT = 1024
 """Messages that may wait for a slot; more are refused."""
 
 SCHEMAS: dict[Op, tuple[type[Field], ...]] = {
-    Op.OID: (int, int, int, int, int, bytes),
+    Op.OID: (int, int, int, int, int, int, bytes),
     Op.OID_DONE: (int, int, int, int, bytes),
     Op.STATUS: (int, int, int, bytes),
     Op.STATUS_DONE: (),
