@@ -63,6 +63,9 @@ _REPLY_OR_NOTICE = np.uint64(REPLY | NOTICE)
 BATCH = 512
 """Entries read from one port in one poll, times the port's weight."""
 
+WATCH_EVERY = 63
+"""A busy node looks at how long packets have been there in one of so many polls, an idle one in each."""
+
 MAX_TRACEBACK = 16384
 
 EventSink = Callable[[dict[str, Any]], None]
@@ -157,6 +160,8 @@ class Node:
             work += self.irql.run_timers()
         if self._deferred:
             work += self.run_deferred()
+        if self.watch.armed and (not work or not self._turn & WATCH_EVERY):
+            self.watch.look()
         self.lifecycle.advance()
         self.publish()
         self.bump()

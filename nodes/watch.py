@@ -1,6 +1,7 @@
 """How long a layer may take: the time bounds of Driver Verifier on sends and on what a filter holds.
 
-Nothing is done per packet: a timer runs while packets are owed and looks at when they came.
+Nothing is done per packet: while packets are owed, polls look now and then at when they came. No timer is set, so that
+a watch never moves a virtual clock.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 U64 = NDArray[np.uint64]
 _PACKET_STATES = tuple(OP_INFO[op].state for op in (Op.SEND, Op.INDICATE, Op.FRAME))
 LOOKS = 4
-"""How often the timer looks within the shortest limit."""
+"""How often a watch looks within the shortest limit."""
 
 
 class Watch:
@@ -36,6 +37,7 @@ class Watch:
         self._limit = node.policy.send_limit
         self._hang = node.policy.hang_limit
         self.armed = False
+        self._due = 0
         self._reported: set[int] = set()
         self._replies = -1
         self._progress = 0
@@ -43,12 +45,14 @@ class Watch:
     def arm(self) -> None:
         """Begin to look, if not begun; call it when packets have come."""
         self.armed = True
-        now = self._node.clock.now()
-        self._progress = now
-        self._node.timers.at(now + min(self._limit, self._hang) // LOOKS, self._look)
+        self._progress = self._node.clock.now()
+        self._due = self._progress + min(self._limit, self._hang) // LOOKS
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Look at what is owed if it is time to."""
         now = self._node.clock.now()
+        if now < self._due:
+            return
         owed = self._owed()
         ages = np.uint64(now) - self._node.custody.since[slots_of(owed)]
         is_filter = self._node.driver.kind == "filter"
@@ -60,11 +64,8 @@ class Watch:
         self._reported = set(owed[ages > self._limit].tolist())
         if not is_filter:
             self._look_for_hang(owed, ages, now)
-        self.armed = False
-        if len(owed) > len(self._reported):
-            progress = self._progress
-            self.arm()
-            self._progress = progress
+        self.armed = len(owed) > len(self._reported)
+        self._due = now + min(self._limit, self._hang) // LOOKS
 
     def _look_for_hang(self, owed: U64, ages: U64, now: int) -> None:
         replies = sum(int(port.counters[PortCounter.REPLIES_OUT]) for port in self._node.ports)
