@@ -10,6 +10,7 @@ from nodes.ndis.oid import Delivery, OidRequest
 from nodes.ndis.oid_issuer import OidIssuer
 from nodes.ndis.oid_queue import OidQueue
 from nodes.status import Status
+from nodes.waiting import EARLY_LIMIT, NESTING
 
 if TYPE_CHECKING:
     from nodes.node import Node
@@ -28,12 +29,12 @@ class OidAsking:
         and no handler is called (N6-OID-04).
         """
         self._node.irql.check("NdisOidRequest")
-        return self.oids_below.issue(request)
+        return self._linger(request, self.oids_below.issue(request))
 
     def direct_oid_request(self, request: OidRequest) -> Status:
         """Issue a direct request (NdisDirectOidRequest), which waits for no other; answers as `oid_request`."""
         self._node.irql.check("NdisDirectOidRequest")
-        return self.oids_below.issue(request, Delivery.DIRECT)
+        return self._linger(request, self.oids_below.issue(request, Delivery.DIRECT))
 
     def synchronous_oid_request(self, request: OidRequest) -> Status:
         """Issue a synchronous request and return its final status (NdisSynchronousOidRequest, N6-OID-20).
@@ -45,6 +46,13 @@ class OidAsking:
     def cancel_oid_request(self, request_id: int) -> None:
         """Ask for this edge's requests with this id to be completed soon (NdisCancelOidRequest, N6-OID-11)."""
         self.oids_below.cancel(request_id)
+
+    def _linger(self, request: OidRequest, status: Status) -> Status:
+        """Give the answer time to come before the call returns, if the run asks for that (N6-OID-06)."""
+        node = self._node
+        if node.policy.early_completion == "yes" and request.pending and node.waiting.depth < NESTING:
+            node.waiting.until(lambda: not request.pending, EARLY_LIMIT)
+        return status
 
 
 class OidServing:

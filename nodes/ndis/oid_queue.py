@@ -223,7 +223,7 @@ class OidQueue:
             node.complain(wrong[0], taken.handle, wrong[1])
             request.bytes_written = min(request.bytes_written, request.output_length)
             request.bytes_read = min(request.bytes_read, len(request.buffer))
-        elif status == Status.INDICATION_REQUIRED:
+        elif status == Status.INDICATION_REQUIRED and not request.passed_on:
             self.owed.add((request.source, request.request_id))
         if node.spec.kind == "intermediate" and is_power(request.oid) and not request.passed_on:
             node.complain("N6-IM-05", taken.handle, f"a {request.name} was answered and not passed down")
