@@ -14,4 +14,6 @@ STOCK_DRIVERS: dict[str, str] = {
     "loopback": "nodes.stock.loopback:Loopback",
     "tracer": "nodes.stock.tracer:Tracer",
     "pass-through": "nodes.stock.pass_through:PassThrough",
+    "ndiswan": "nodes.stock.ndiswan:NdisWan",
+    "wan-miniport": "nodes.stock.wan_miniport:StockWanMiniport",
 }

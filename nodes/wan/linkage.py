@@ -1,0 +1,205 @@
+"""What NDISWAN knows of the miniports below: their properties, their lines, and what it tells the drivers above."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from nodes.frames import ETHERNET_LENGTH
+from nodes.ndis.binding import Binding
+from nodes.ndis.indication import StatusIndication
+from nodes.ndis.oid import Oid, OidRequest, RequestType
+from nodes.port import Port
+from nodes.status import Status, status_name
+from nodes.wan.links import Link, Links, usable
+from nodes.wan.records import (
+    SPEED_UNIT,
+    CoFragment,
+    CoLinkParameters,
+    MacFragment,
+    MacLineDown,
+    MacLineUp,
+    MalformedRecord,
+    Record,
+    WanFragment,
+    WanInfo,
+    WanLineDown,
+    WanLineUp,
+)
+
+if TYPE_CHECKING:
+    from nodes.stock.ndiswan import NdisWan
+
+MAXIMUM_TOTAL_SIZE = 1514
+
+
+class NotAWanMiniport(RuntimeError):
+    """The driver below does not say what a WAN miniport can do; bind NDISWAN above WAN miniports only."""
+
+
+class Linkage:
+    """Brings lines into use: properties first (OID_WAN_GET_INFO), then the line's own line-up.
+
+    `changed` is called when more can be sent than before, `left` with the context of each link that is gone.
+    """
+
+    def __init__(
+        self,
+        driver: NdisWan,
+        links: Links,
+        ports: Mapping[Binding, Port],
+        addresses: tuple[bytes, bytes],
+    ) -> None:
+        """Take the driver, its links, the port of each binding, and the (remote, local) addresses shown above."""
+        self._driver = driver
+        self._links = links
+        self._ports = ports
+        self._remote, self._local = addresses
+        self._infos: dict[Binding, WanInfo] = {}
+        self._early: dict[Binding, list[MacLineUp]] = {binding: [] for binding in ports}
+        self._been_up = False
+        self._takers: dict[int, tuple[type[Record], Callable[[Binding, Record], None]]] = {
+            Status.WAN_LINE_UP: (MacLineUp, self._line_up),
+            Status.WAN_LINE_DOWN: (MacLineDown, self._line_down),
+            Status.WAN_FRAGMENT: (MacFragment, self._fragment),
+            Status.WAN_CO_LINKPARAMS: (CoLinkParameters, self._parameters),
+            Status.WAN_CO_FRAGMENT: (CoFragment, self._fragment),
+        }
+
+    @property
+    def dead(self) -> bool:
+        """Return whether lines have been up and none is now."""
+        return self._been_up and not len(self._links)
+
+    def dial(self) -> None:
+        """Ask the miniports that have not answered yet."""
+        for binding in self._ports:
+            if binding not in self._infos:
+                self._ask(binding, Oid.WAN_GET_INFO)
+
+    def answered(self, binding: Binding, request: OidRequest, status: int) -> None:
+        """Take the answer to a request.
+
+        Raises NotAWanMiniport when the properties were refused, or are such that no packet could be made.
+        """
+        if request.oid != Oid.WAN_GET_INFO:
+            return
+        info = _unpacked(WanInfo, request.answer) if status == Status.SUCCESS else None
+        if not isinstance(info, WanInfo) or not usable(info):
+            told = status_name(status) if info is None else str(info)
+            raise NotAWanMiniport(
+                f"{binding.lower} answered OID_WAN_GET_INFO with {told}; it is no WAN miniport"
+            )
+        self._infos[binding] = info
+        for record in self._early.pop(binding):
+            self._line_up(binding, record)
+        self._ask(binding, Oid.TAPI_GET_ID)
+
+    def answer(self, request: OidRequest) -> Status:
+        """Answer a request from above for all links together."""
+        if request.type is not RequestType.QUERY:
+            return Status.NOT_SUPPORTED
+        numbers = {
+            Oid.GEN_LINK_SPEED: min(self._links.speed // SPEED_UNIT, 0xFFFFFFFF),
+            Oid.GEN_MAXIMUM_FRAME_SIZE: MAXIMUM_TOTAL_SIZE - ETHERNET_LENGTH,
+            Oid.GEN_MAXIMUM_TOTAL_SIZE: MAXIMUM_TOTAL_SIZE,
+            Oid.GEN_MEDIA_CONNECT_STATUS: 0 if len(self._links) else 1,
+        }
+        if request.oid in numbers:
+            return request.write(numbers[Oid(request.oid)].to_bytes(4, "little"))
+        if request.oid in (Oid.IEEE_PERMANENT_ADDRESS, Oid.IEEE_CURRENT_ADDRESS):
+            return request.write(self._local)
+        return Status.NOT_SUPPORTED
+
+    def status(self, binding: Binding, indication: StatusIndication) -> bool:
+        """Take a status indication; return False for one that is not about WAN links.
+
+        A record that makes no sense is counted and dropped.
+        """
+        if indication.code not in self._takers:
+            return False
+        kind, take = self._takers[indication.code]
+        record = _unpacked(kind, indication.buffer)
+        if record is None:
+            self._driver.count_malformed()
+        else:
+            take(binding, record)
+        return True
+
+    def _ask(self, binding: Binding, oid: Oid) -> None:
+        request = OidRequest(oid)
+        status = binding.oid_request(request)
+        if status != Status.PENDING:
+            self.answered(binding, request, status)
+
+    def _line_up(self, binding: Binding, record: Record) -> None:
+        assert isinstance(record, MacLineUp)
+        if binding not in self._infos:
+            self._early[binding].append(record)
+            return
+        link = self._links.get(record.ndis_link_context)
+        if link is None:
+            link = Link(
+                self._ports[binding], record.ndis_link_handle, record.ndis_link_context, self._infos[binding]
+            )
+            self._links.add(link)
+            self._driver.inbound.join(link.context)
+        link.line_up(record)
+        self._been_up = True
+        self._tell_line_up(link)
+        self._driver.bundle.pump()
+
+    def _line_down(self, binding: Binding, record: Record) -> None:
+        assert isinstance(record, MacLineDown)
+        self._early_down(binding, record)
+        link = self._links.remove(record.ndis_link_context)
+        if link is None:
+            return
+        self._driver.deliver(self._driver.inbound.leave(link.context))
+        rest = next(iter(self._links), None)
+        if rest is not None:
+            self._tell_line_up(rest)
+            return
+        self._driver.bundle.abort(Status.FAILURE)
+        self._tell(Status.WAN_LINE_DOWN, WanLineDown(self._remote, self._local))
+
+    def _early_down(self, binding: Binding, record: MacLineDown) -> None:
+        if binding in self._early:
+            context = record.ndis_link_context
+            self._early[binding] = [
+                line for line in self._early[binding] if line.ndis_link_context != context
+            ]
+
+    def _parameters(self, binding: Binding, record: Record) -> None:
+        assert isinstance(record, CoLinkParameters)
+        link = self._links.get(record.ndis_link_context)
+        if link is not None:
+            link.link_parameters(record)
+            self._tell_line_up(link)
+            self._driver.bundle.pump()
+
+    def _fragment(self, binding: Binding, record: Record) -> None:
+        assert isinstance(record, MacFragment | CoFragment)
+        if self._links.get(record.ndis_link_context) is not None:
+            self._tell(Status.WAN_FRAGMENT, WanFragment(self._remote, self._local, record.errors))
+
+    def _tell_line_up(self, link: Link) -> None:
+        window = sum(link.window for link in self._links)
+        speed = min(self._links.speed // SPEED_UNIT, 0xFFFFFFFF)
+        self._tell(
+            Status.WAN_LINE_UP,
+            WanLineUp(
+                speed, MAXIMUM_TOTAL_SIZE, link.quality, min(window, 0xFFFF), self._remote, self._local
+            ),
+        )
+
+    def _tell(self, code: Status, record: Record) -> None:
+        for adapter in self._driver.adapters:
+            adapter.indicate_status(StatusIndication(code, record.pack()))
+
+
+def _unpacked(kind: type[Record], buffer: bytes) -> Record | None:
+    try:
+        return kind.unpack(buffer)
+    except MalformedRecord:
+        return None

@@ -1,0 +1,135 @@
+"""WAN miniport drivers: the bottom of a WAN link, below NDISWAN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nodes.chain import NblChain
+from nodes.crossing import Op
+from nodes.irql import Irql
+from nodes.ndis.adapter import Adapter
+from nodes.ndis.miniport import Miniport
+from nodes.ndis.oid import Oid, OidRequest
+from nodes.port import Port
+from nodes.status import Status
+from nodes.wan.adapter import WanAdapter
+from nodes.wan.packet import WanPacket
+from nodes.wan.records import WanInfo
+
+if TYPE_CHECKING:
+    from nodes.node import Node
+
+
+class WanMiniport(Miniport):
+    """A WAN miniport driver.
+
+    It has no MiniportSend entry: NBLs that a protocol sends it straight are failed (WAN-SND-11). `serialized` says
+    whether NDIS enters its handlers one at a time (WAN-SND-13).
+    """
+
+    serialized: bool = True
+    adapter_class = WanAdapter
+    adapter: WanAdapter
+
+    def __init__(self, node: Node, options: Any) -> None:
+        super().__init__(node, options)
+        self._inside = 0
+
+    def wan_info(self) -> WanInfo:
+        """Return what OID_WAN_GET_INFO asks for: windows, frame size and the room wanted around the data."""
+        return WanInfo()
+
+    def wan_send(self, link_handle: int, packet: WanPacket) -> Status:
+        """Take one packet for a link (MiniportWanSend).
+
+        SUCCESS or an error ends it; PENDING owes one `adapter.wan_send_complete`, maybe called before this returns
+        (WAN-SND-01, WAN-SND-14). RESOURCES is never returned: what cannot start is queued (WAN-SND-02).
+        """
+        raise NotImplementedError
+
+    def tapi_get_id(self, request: OidRequest) -> Status:
+        """Answer OID_TAPI_GET_ID: SUCCESS only once the call's line is up (WAN-LNK-02), else PENDING or an error."""
+        return Status.FAILURE
+
+    def frames_taken(self) -> None:
+        """Learn that NDISWAN has worked off frames that were indicated."""
+
+    def oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
+        """Answer what NDISWAN asks; a driver that overrides this passes on to it what it does not know."""
+        if request.oid == Oid.WAN_GET_INFO:
+            return request.write(self.wan_info().pack())
+        if request.oid == Oid.TAPI_GET_ID:
+            status = self.tapi_get_id(request)
+            if status == Status.SUCCESS:
+                self.adapter.check_call(request)
+            return status
+        return super().oid_request(adapter, request)
+
+    def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
+        """Enter the driver, one call at a time when it is serialised (WAN-SND-13)."""
+        self._enter(lambda: self._accept(port, op, chain, flags))
+
+    def _enter(self, call: Callable[[], None]) -> None:
+        if self._inside and self.serialized:
+            self._node.defer(lambda: self._enter(call))
+            return
+        self._inside += 1
+        if self.serialized:
+            self._node.irql.enter(Irql.DISPATCH)
+        call()
+        if self.serialized:
+            self._node.irql.settle()
+        self._inside -= 1
+
+    def _accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
+        if op is Op.WAN_SEND:
+            for number in range(len(chain)):
+                self._send(port, chain[number : number + 1])
+        elif op is Op.WAN_RECEIVE_DONE:
+            self.adapter.take_back(chain)
+            self.frames_taken()
+            self.frames_taken()
+        elif op is Op.SEND:
+            first = int(chain.handles[0])
+            self._node.complain(
+                "WAN-SND-11", first, f"{port.spec.peer_name} sent NBLs straight to a WAN miniport"
+            )
+            chain.status = Status.FAILURE
+            self.adapter.send_net_buffer_lists_complete(chain)
+        else:
+            super().accept(port, op, chain, flags)
+
+    def _send(self, port: Port, chain: NblChain) -> None:
+        """Enter the driver's send handler, then complete what it has answered at once."""
+        packet = WanPacket(chain, self._node.custody)
+        refusal = self._refusal(port, packet)
+        if refusal is not None:
+            self.adapter.finish(chain, refusal)
+            return
+        status = self.wan_send(packet.link_handle, packet)
+        if status == Status.PENDING:
+            return
+        if status == Status.RESOURCES:
+            self._node.complain(
+                "WAN-SND-02", packet.handle, "a WAN send was answered with RESOURCES; queue it instead"
+            )
+            status = Status.FAILURE
+        if packet.held:
+            self.adapter.finish(chain, status)
+        else:
+            self._node.complain(
+                "WAN-SND-01",
+                packet.handle,
+                f"a WAN send was answered with {status!r} though it was already given away",
+            )
+
+    def _refusal(self, port: Port, packet: WanPacket) -> Status | None:
+        """Return the status of a send that never reaches the driver: paused, or for a link that is not up."""
+        if not self._node.lifecycle.running:
+            return Status.PAUSED
+        line = self.adapter.line_of(packet.link_handle)
+        if line is None:
+            message = f"{port.spec.peer_name} sent on link {packet.link_handle:#x}, which had no line-up"
+            self._node.complain("WAN-SND-12", packet.handle, message)
+        return None if line is not None and line.up else Status.FAILURE
