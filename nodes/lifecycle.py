@@ -97,6 +97,7 @@ class Lifecycle:
             return
         else:
             driver.stop()
+            self._node.originated.check_leaks()
         reply({"ok": True, "value": None})
 
     def _pause(self, reply: Reply) -> None:
