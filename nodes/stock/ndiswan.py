@@ -47,6 +47,15 @@ class NdisWanOptions:
     bridge: bool = field(
         default=False, metadata={"help": "carry whole Ethernet frames, also of IPv4 and IPv6 (RFC 3518)"}
     )
+    spread: Annotated[str, Choice(("soonest", "weights"))] = field(
+        default="soonest",
+        metadata={
+            "help": "link of a packet: where it leaves soonest, or in turn by speed, whatever the time"
+        },
+    )
+    links: Positive = field(
+        default=1, metadata={"help": "lines that must be up before the first packet is sent"}
+    )
     patience: Duration = field(
         default=500_000_000,
         metadata={"help": "time after which fragments that others wait for count as lost"},
@@ -78,9 +87,15 @@ class NdisWan(Intermediate):
         self._above = [port for port in node.ports if port.spec.side == "lower"]
         self._adapters = dict(zip(self._above, self.adapters, strict=True))
         form = FORMS[options.multilink]
-        links = Links()
+        links = Links(options.spread)
         self.bundle = Bundle(
-            node, links, self._completed, fragment=options.fragment, form=form, bridge=options.bridge
+            node,
+            links,
+            self._completed,
+            fragment=options.fragment,
+            form=form,
+            bridge=options.bridge,
+            least_links=options.links,
         )
         local = node_mac(node.spec.node)
         self.inbound = Inbound(node.arena, local + REMOTE_ADDRESS, form, options.backlog)

@@ -34,7 +34,7 @@ class Bundle:
 
     With a multilink `form` frames are cut into fragments of at most `fragment` bytes (0: never cut), each of which
     takes the link that would deliver it first; without, each frame goes whole over one link. What finds every window
-    closed waits here, in order. `completed` gets packets from above once everything they became is back, with SUCCESS
+    closed waits here, in order, as everything does until `least_links` have been up at once. `completed` gets packets from above once everything they became is back, with SUCCESS
     or the first failure's status.
     """
 
@@ -47,6 +47,7 @@ class Bundle:
         fragment: int,
         form: SequenceFormat | None,
         bridge: bool,
+        least_links: int = 1,
     ) -> None:
         self._node = node
         self._links = links
@@ -54,6 +55,7 @@ class Bundle:
         self._fragment = fragment
         self._form = form
         self._bridge = bridge
+        self._least_links = least_links
         self._header = len(MULTILINK_HEADER) + form.length if form else len(ppp.ADDRESS_CONTROL)
         self._uncut: deque[NblChain] = deque()
         self._pieces: deque[Pieces] = deque()
@@ -72,7 +74,9 @@ class Bundle:
 
     def pump(self) -> None:
         """Send what waits, as far as windows and pool go."""
-        while self._pieces or (self._uncut and len(self._links)):
+        if len(self._links) >= self._least_links:
+            self._least_links = 1
+        while self._pieces or (self._uncut and len(self._links) >= self._least_links):
             if not self._pieces:
                 self._cut(self._uncut.popleft())
                 continue

@@ -27,7 +27,8 @@ class Link:
     """One link that is up.
 
     `handle` is the miniport's name for it, which sends bear (WAN-SND-12), `context` NDISWAN's, which indications bear;
-    `speed` in bit/s, `free_at` when all that was given to it will have left (ns, an estimate).
+    `speed` in bit/s, `free_at` when all that was given to it will have left (ns, an estimate), `load` how long all of
+    that takes together (ns).
     """
 
     port: Port
@@ -39,6 +40,7 @@ class Link:
     window: int = 0
     outstanding: int = 0
     free_at: int = 0
+    load: int = 0
 
     @property
     def room(self) -> int:
@@ -62,18 +64,20 @@ class Link:
     def book(self, length: int, now: int) -> None:
         """Note that a packet of `length` bytes is about to be sent."""
         self.outstanding += 1
-        self.free_at = self.end_of(length, now)
+        self.load += self.duration(length)
+        self.free_at = max(self.free_at, now) + self.duration(length)
 
-    def end_of(self, length: int, now: int) -> int:
-        """Return when a packet of `length` bytes would have left, ns."""
-        begin = max(self.free_at, now)
-        return begin + length * 8_000_000_000 // self.speed if self.speed else begin
+    def duration(self, length: int) -> int:
+        """Return how long a packet of `length` bytes occupies the line, ns; 0 when its speed is unknown."""
+        return length * 8_000_000_000 // self.speed if self.speed else 0
 
 
 class Links:
-    """The links that are up, by context; those with room are picked so that each packet leaves soonest."""
+    """The links that are up, by context."""
 
-    def __init__(self) -> None:
+    def __init__(self, spread: str = "soonest") -> None:
+        """Spread packets ``soonest`` or by ``weights``; see `choose`."""
+        self._by_weights = spread == "weights"
         self._by_context: dict[int, Link] = {}
 
     def __iter__(self) -> Iterator[Link]:
@@ -87,7 +91,8 @@ class Links:
         return self._by_context.get(context)
 
     def add(self, link: Link) -> None:
-        """Count a link in."""
+        """Count a link in; it need not catch up with the load that others have had."""
+        link.load = max((other.load for other in self), default=0)
         self._by_context[link.context] = link
 
     def remove(self, context: int) -> Link | None:
@@ -113,6 +118,16 @@ class Links:
         return min((link.info.max_frame_size for link in self), default=0)
 
     def choose(self, length: int, now: int) -> Link | None:
-        """Return the link with room on which a packet of `length` bytes would have left first, None if none has."""
-        open_links = (link for link in self if link.room > 0 and link.info.max_frame_size >= length)
-        return min(open_links, key=lambda link: link.end_of(length, now), default=None)
+        """Return the link for a packet of `length` bytes; None when it has to wait for room.
+
+        By `soonest` it is the link with room on which the packet would have left first. By `weights` links take turns
+        in proportion to their speeds, whatever the time, and one whose turn it is is waited for.
+        """
+        fitting = [link for link in self if link.info.max_frame_size >= length]
+        if self._by_weights:
+            link = min(
+                fitting, key=lambda link: (link.load + link.duration(length), link.context), default=None
+            )
+            return link if link is not None and link.room > 0 else None
+        open_links = [link for link in fitting if link.room > 0]
+        return min(open_links, key=lambda link: max(link.free_at, now) + link.duration(length), default=None)
