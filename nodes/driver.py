@@ -37,13 +37,16 @@ class Driver:
     `kind` is its place in the stack (``protocol``, ``filter``, ``intermediate``, ``miniport``), `Options` the frozen
     dataclass of its options, `source` whether it makes traffic of its own and says when it is done. `originates` says
     that a filter or an intermediate driver sends packets of its own too, clones included, which then count as accepted.
+    `backfill` is how many bytes the layer puts before the data of sends, for those above to plan with (N6-NBL-16).
     """
 
     kind: ClassVar[str] = ""
     Options: ClassVar[type[Any]] = NoOptions
     source: ClassVar[bool] = False
     originates: ClassVar[bool] = False
+    backfill: ClassVar[int] = 0
     default_pool_size: ClassVar[int] = 0
+    generation: ClassVar[int] = 6
 
     def __init__(self, node: Node, options: Any) -> None:
         self._node = node
@@ -141,6 +144,10 @@ class Driver:
     def submit_oid(self, request: OidRequest, finish: Callable[[OidRequest, int], None]) -> None:
         """Have a request of a user of the run answered; `finish` gets the final status. Here nobody answers any."""
         finish(request, Status.NOT_SUPPORTED)
+
+    def broken(self, rule: str, handle: int) -> str:
+        """Return the id of a rule that this driver broke, where its generation has another one for the same."""
+        return rule
 
     def bypasses(self, op: Op) -> bool:
         """Return whether this driver has no handler for `op`, so that the runtime passes it on (N6-FLT-07)."""

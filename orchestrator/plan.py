@@ -261,7 +261,12 @@ def _edges(topology: Topology, numbers: dict[str, int], classes: dict[str, type[
                 numbers[binding.upper],
                 numbers[binding.lower],
                 depths[binding.upper, binding.lower],
-                {"frame_types": frame_types},
+                {
+                    "frame_types": frame_types,
+                    "backfill": _backfill(binding.lower, topology, classes),
+                    "upper_generation": classes[binding.upper].generation,
+                    "lower_generation": classes[binding.lower].generation,
+                },
                 binding.coalesce,
                 binding.weight,
             )
@@ -271,6 +276,12 @@ def _edges(topology: Topology, numbers: dict[str, int], classes: dict[str, type[
         for a, b in ((wire.a, wire.b), (wire.b, wire.a)):
             edges.append(_Edge(len(edges) + 1, "wire", numbers[a], numbers[b], WIRE_DEPTH, options))
     return edges
+
+
+def _backfill(name: str, topology: Topology, classes: dict[str, type[Driver]]) -> int:
+    """Return the bytes that a driver and those below it put before data, where it is most (N6-NBL-16)."""
+    below = [binding.lower for binding in topology.bindings if binding.upper == name]
+    return classes[name].backfill + max((_backfill(lower, topology, classes) for lower in below), default=0)
 
 
 def _pools(topology: Topology, classes: dict[str, type[Driver]]) -> dict[str, int]:
