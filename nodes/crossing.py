@@ -54,6 +54,7 @@ class Op(IntEnum):
     INDICATE_CALL_DONE = INDICATE_CALL | REPLY
     CANCEL = 0x01 | NOTICE
     CANCEL_OID = 0x02 | NOTICE
+    PNP = 0x03 | NOTICE
     VERDICT = 0x04 | NOTICE
     RECEIVE_COMPLETE = 0x05 | NOTICE
 
@@ -98,8 +99,13 @@ MESSAGES = frozenset(int(op) for op, info in _INFO.items() if info.state == 6)
 MESSAGE_ANSWERS = frozenset(int(op) for op, info in _INFO.items() if info.state == 7)
 
 
-NESTED = frozenset({Op.OID, Op.TRANSFER})
-"""Requests that are handled even while their driver waits: whoever made one may be waiting for it to go on."""
+NESTED = frozenset({Op.OID, Op.TRANSFER, Op.VERDICT})
+"""Requests and notices that are handled even while their driver waits: whoever made one may be waiting for it to go on."""
+
+CALLED = 0x100000
+"""Private flag of a send or transfer whose caller waits for the verdict."""
+SYNCHRONOUS = 0x100000
+"""Private flag of a reply that is that verdict."""
 
 INDICATED = 3
 """The ledger state of packets lent upwards."""

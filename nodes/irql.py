@@ -45,6 +45,7 @@ CEILINGS: dict[str, Irql] = {
     "NdisIMDeInitializeDeviceInstance": Irql.PASSIVE,
     "NdisOpenAdapterEx": Irql.PASSIVE,
     "NdisWaitEvent": Irql.PASSIVE,
+    "NdisMNetPnPEvent": Irql.PASSIVE,
     "NdisMSleep": Irql.APC,
     "NdisStallExecution": Irql.DIRQL,
     "KeGetCurrentIrql": Irql.DIRQL,

@@ -65,7 +65,8 @@ class Port:
     """One end of one edge.
 
     `out` is the in-flight table (the handle that is out, by slot), `outstanding` how many packets are, `asked` how many
-    messages, `packet_filter` what the binding behind a lower side wants to receive (None: everything); `on_publish` lets the node stamp its own packets before they leave.
+    messages; `packet_filter` is what the binding behind a lower side wants to receive (None: everything). `on_publish`
+    lets the node stamp its own packets before they leave.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from nodes.ndis.binding import Binding
 from nodes.ndis.filter import Filter, FilterModule
 from nodes.ndis.intermediate import Intermediate
 from nodes.ndis.miniport import Miniport
-from nodes.ndis.protocol import NetEvent, Protocol
+from nodes.ndis.net_event import NetEvent
+from nodes.ndis.protocol import Protocol
 
 __all__ = ["Adapter", "Binding", "Filter", "FilterModule", "Intermediate", "Miniport", "NetEvent", "Protocol"]

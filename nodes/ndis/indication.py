@@ -102,6 +102,11 @@ class Indicator:
             if port is None or self._node.messages.post(port, Op.STATUS, body, _nobody_waits) is None:
                 self._node.board.counters[Counter.DROPPED] += 1
 
+    def send_event(self, number: int) -> None:
+        """Carry an event of plug and play up, to all drivers above."""
+        for port in self._ports:
+            port.notice(Op.PNP, number)
+
     def close(self) -> None:
         """Allow no more indications; results that were owed are lost (N6-OID-15)."""
         self.open = False

@@ -58,6 +58,7 @@ class Intermediate(OidPassingDriver):
     """
 
     kind = "intermediate"
+    default_pool_size = 32
 
     def __init__(self, node: Node, options: Any) -> None:
         super().__init__(node, options)
@@ -199,6 +200,9 @@ class Intermediate(OidPassingDriver):
             self._node.cancelling.run(port, argument, handler, missing=missing, passes_on=True)
         elif op is Op.CANCEL_OID and isinstance(edge, Adapter):
             edge.oids_above.cancel(argument)
+        elif op is Op.PNP:
+            for adapter in self.adapters:
+                adapter.indicator.send_event(argument)
 
     def accept_message(self, port: Port, op: Op, message: Message) -> None:
         """Hand a request to the virtual miniport's queue, an indication to the driver."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nodes.ndis.indication import Indicator, StatusIndication
+from nodes.ndis.net_event import NetEvent
 from nodes.ndis.oid import Delivery, OidRequest
 from nodes.ndis.oid_issuer import OidIssuer
 from nodes.ndis.oid_queue import OidQueue
@@ -76,6 +77,17 @@ class OidServing:
         """Tell the bindings above (NdisMIndicateStatusEx), legal in any state up to the end of halt (N6-IND-01)."""
         self._node.irql.check("NdisMIndicateStatusEx", lock_rule="N6-LOCK-02")
         self.indicator.indicate(indication)
+
+    def net_pnp_event(self, event: NetEvent) -> None:
+        """Send an event to the protocols above (NdisMNetPnPEvent), at PASSIVE and not from an OID handler (N6-OID-18).
+
+        Filters and intermediate drivers pass it on.
+        """
+        self._node.irql.check("NdisMNetPnPEvent")
+        if self.oids_above.inside:
+            self._node.complain("N6-OID-18", 0, f"event {event.value} was sent from within an OID handler")
+            return
+        self.indicator.send_event(event.number)
 
 
 class Clones:

@@ -240,6 +240,8 @@ class OidFilteringDriver(Driver):
         """Hand a cancel of a request to its queue."""
         if op is Op.CANCEL_OID:
             self.module.oids_above.cancel(argument)
+        elif op is Op.PNP:
+            self.module.indicator.send_event(argument)
 
     def submit_oid(self, request: OidRequest, finish: Finish) -> None:
         """Take a request that a user of the run makes."""

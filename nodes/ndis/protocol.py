@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +11,7 @@ from nodes.message import Message
 from nodes.metrics import Counter
 from nodes.ndis.binding import Binding
 from nodes.ndis.indication import deliver_indication
+from nodes.ndis.net_event import NetEvent
 from nodes.ndis.oid import OidRequest
 from nodes.ndis.oid_queue import Finish
 from nodes.ndis.oid_roles import OidIssuingDriver
@@ -20,13 +20,6 @@ from nodes.status import Status
 
 if TYPE_CHECKING:
     from nodes.node import Node
-
-
-class NetEvent(Enum):
-    """What `net_pnp_event` tells a protocol about a binding."""
-
-    RESTART = "restart"
-    PAUSE = "pause"
 
 
 class Protocol(OidIssuingDriver):
@@ -40,6 +33,7 @@ class Protocol(OidIssuingDriver):
     kind = "protocol"
     default_pool_size = 1024
     frame_types: ClassVar[tuple[int, ...]] = ()
+    binding_class: ClassVar[type[Binding]] = Binding
 
     def __init__(self, node: Node, options: Any) -> None:
         super().__init__(node, options)
@@ -74,7 +68,7 @@ class Protocol(OidIssuingDriver):
     def start(self) -> None:
         """Make a binding of every port and offer it to the driver."""
         for port in self._node.ports:
-            binding = Binding(self._node, port, self.send_net_buffer_lists_complete)
+            binding = self.binding_class(self._node, port, self.send_net_buffer_lists_complete)
             self._by_port[port.index] = binding
             self.bindings.append(binding)
             self.open_lower(binding)
@@ -103,6 +97,12 @@ class Protocol(OidIssuingDriver):
             deliver_indication(self._node, message, partial(self.status, self._by_port[port.index]))
         else:
             super().accept_message(port, op, message)
+
+    def accept_notice(self, port: Port, op: Op, argument: int) -> None:
+        """Tell the driver of an event from below."""
+        event = NetEvent.of(argument)
+        if op is Op.PNP and event is not None:
+            self.net_pnp_event(self._by_port[port.index], event)
 
     def submit_oid(self, request: OidRequest, finish: Finish) -> None:
         """Issue a request that a user of the run makes on the first binding."""

@@ -23,7 +23,8 @@ class Receiver:
 
     `allocate` gives receive packets, `room` how many may be indicated now, `indicate` takes the filled chain and
     `missed` the number of frames dropped. With `flow_control` a frame that finds no buffer stays on the wire until
-    `resume` is called (IEEE 802.3x pause); without, it is dropped. `delay` ns of interrupt moderation gather frames.
+    `resume` is called (IEEE 802.3x pause); without, it is dropped. `delay` ns of interrupt moderation gather
+    frames and may be changed. `frames` and `octets` count what was received, with padding.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Receiver:
         self._wire = wire
         self._clock = clock
         self._timers = timers
-        self._delay = delay
+        self.delay = delay
         self._flow_control = flow_control
         self._minimum = 0
         self._allocate = allocate
@@ -56,6 +57,8 @@ class Receiver:
         self._waiting: deque[NblChain] = deque()
         self._timer: Timer | None = None
         self.enabled = False
+        self.frames = 0
+        self.octets = 0
 
     def frames_arrived(self, chain: NblChain, flags: int) -> None:
         """Take frames that are on their way here, padded if their NIC pads; a disabled receiver drops them."""
@@ -80,7 +83,7 @@ class Receiver:
     def _wait_for_next(self) -> None:
         if self._timer is None and self._waiting:
             first = int(self._arena.due[self._waiting[0].slots[0]])
-            due = max(first, self._clock.now()) + self._delay
+            due = max(first, self._clock.now()) + self.delay
             self._timer = self._timers.at(due, self._interrupt)
 
     def _interrupt(self) -> None:
@@ -124,7 +127,10 @@ class Receiver:
 
     def _copy(self, chain: NblChain) -> None:
         lengths = chain.length
-        received = self._allocate(len(chain), np.maximum(lengths, self._minimum))
+        padded = np.maximum(lengths, self._minimum)
+        received = self._allocate(len(chain), padded)
+        self.frames += len(chain)
+        self.octets += int(padded.sum())
         received.packet_id = chain.packet_id
         width = self._width(lengths)
         block = chain.header(width)
@@ -153,6 +159,8 @@ class Receiver:
 
     def _receive_frame(self, nbl: Nbl, frame: bytes) -> None:
         frame = frame.ljust(self._minimum, b"\0")
+        self.frames += 1
+        self.octets += len(frame)
         received = self._allocate(1, np.array([min(len(frame), CELL_LENGTH)], np.uint32))
         pieces = [len(frame[at : at + CELL_LENGTH]) for at in range(CELL_LENGTH, len(frame), CELL_LENGTH)]
         self._pool.extend(int(received.handles[0]), pieces, as_net_buffers=False)

@@ -23,6 +23,7 @@ class Transmitter:
 
     `left` is called with the packets whose transmission has ended, in order; `lost` with how many of them the wire
     lost. What exceeds the ring waits here (N6-SEND-09); order is kept (N6-SEND-08).
+    `sent` and `octets` count packets and bytes put on the line.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Transmitter:
         self._in_ring = 0
         self._line_free = 0
         self.sent = 0
+        self.octets = 0
 
     @property
     def idle(self) -> bool:
@@ -98,6 +100,7 @@ class Transmitter:
         self.sent += len(chain)
         begin = max(self._line_free, self._clock.now())
         lengths = np.maximum(frame_lengths(self._arena, chain), self._wire.minimum)
+        self.octets += int(lengths.sum())
         ends = np.cumsum(line_times(lengths, self._rate)) + np.uint64(begin)
         self._line_free = int(ends[-1])
         gone = self._lost_frames(chain)

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from nodes.chain import NblChain
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, Miniport
+from nodes.ndis.oid import OidRequest
 from nodes.nic import Receiver, Transmitter, Wire
 from nodes.options import Choice, Duration, Positive, Rate
 from nodes.status import Status
+from nodes.stock.miniport_oids import NicOids
 from shm.handle import MAX_POOLS, POOL_SHIFT
 
 
@@ -84,6 +86,7 @@ class StockMiniport(Miniport):
             indicate=adapter.indicate_receive_net_buffer_lists,
             missed=self._missed,
         )
+        self._oids = NicOids(self, node.spec.node)
         self._pausing = False
         self._uncopied: list[NblChain] = []
 
@@ -121,6 +124,43 @@ class StockMiniport(Miniport):
 
         for chain in self._transmitter.take_queued(matches):
             self._complete(chain, Status.SEND_ABORTED)
+
+    def oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
+        """Answer at once, as far as the NIC knows."""
+        return self._oids.answer(request)
+
+    @property
+    def connected(self) -> bool:
+        """Return whether there is a wire."""
+        return self._wire.connected
+
+    @property
+    def sent_octets(self) -> int:
+        """Return how many bytes of frames were put on the line."""
+        return self._transmitter.octets
+
+    @property
+    def received_frames(self) -> int:
+        """Return how many frames were received into buffers."""
+        return self._receiver.frames
+
+    @property
+    def received_octets(self) -> int:
+        """Return how many bytes of frames were received."""
+        return self._receiver.octets
+
+    @property
+    def moderation(self) -> int:
+        """Return the delay of interrupts in ns, which may be changed; 0 for none."""
+        return self._receiver.delay
+
+    @moderation.setter
+    def moderation(self, delay: int) -> None:
+        self._receiver.delay = delay
+
+    def counted(self, counter: Counter) -> int:
+        """Return a counter of the node."""
+        return int(self._counters[counter])
 
     def frames_arrived(self, chain: NblChain, flags: int) -> None:
         """Hand frames from the wire to the receiver."""

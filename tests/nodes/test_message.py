@@ -16,7 +16,7 @@ from nodes.status import Status
 from tests.bench import Bench
 from tests.layers import Floor, Teller
 
-QUESTION = (1, 2, 3, 4, 5, b"six")
+QUESTION = (1, 2, 3, 4, 5, 6, b"seven")
 ANSWER = (7, 8, 9, 10, b"eleven")
 
 
@@ -104,12 +104,12 @@ def test_too_many_waiting_messages_are_refused(bench: Bench) -> None:
 
 def test_a_body_that_fits_no_slot_is_refused_before_anything_is_sent(bench: Bench) -> None:
     with pytest.raises(MessageTooLong, match="does not fit a slot"):
-        ask(bench, (1, 2, 3, 4, 5, bytes(4000)))
+        ask(bench, (1, 2, 3, 4, 5, 6, bytes(4000)))
     assert bench.nodes["top"].messages.outstanding == 0
 
 
 @pytest.mark.parametrize(
-    "body", [(), (1,), (1, 2, 3, 4, 5, "text"), (*QUESTION, 1)], ids=["empty", "short", "type", "long"]
+    "body", [(), (1,), (1, 2, 3, 4, 5, 6, "text"), (*QUESTION, 1)], ids=["empty", "short", "type", "long"]
 )
 def test_a_body_of_other_fields_is_counted_and_dropped(bench: Bench, body: Body) -> None:
     _, answers = ask(bench, body)
@@ -119,7 +119,7 @@ def test_a_body_of_other_fields_is_counted_and_dropped(bench: Bench, body: Body)
     assert bench.counter("clerk", Counter.MALFORMED) == 1
 
 
-@pytest.mark.parametrize("garbage", [b"\xc1", b"\xdd\xff\xff\xff\xff", b"\x81\x01\x02", b"\x96\x01"])
+@pytest.mark.parametrize("garbage", [b"\xc1", b"\xdd\xff\xff\xff\xff", b"\x81\x01\x02", b"\x97\x01"])
 def test_a_body_that_was_overwritten_is_counted_and_dropped(bench: Bench, garbage: bytes) -> None:
     posted, answers = ask(bench)
     assert posted is not None

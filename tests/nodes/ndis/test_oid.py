@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nodes.metrics import Counter
+from nodes.ndis import Binding, NetEvent
 from nodes.ndis.indication import StatusIndication
 from nodes.ndis.oid import OID_BUFFER_LIMIT, Oid, OidRequest, PacketFilter, RequestType
 from nodes.policy import Policy
@@ -544,6 +545,29 @@ def test_a_closed_binding_asks_nothing() -> None:
     bench.stop()
     assert top.ask()[1] is Status.CLOSING
     assert bench.kinds() == [("top", "N6-OID-17")]
+
+
+@pytest.mark.rule("N6-OID-18")
+def test_events_are_not_sent_from_within_a_request() -> None:
+    bench, top, nic = stack(Transparent, Relay)
+    events: list[NetEvent] = []
+
+    def note(binding: Binding, event: NetEvent) -> Status:
+        events.append(event)
+        return Status.SUCCESS
+
+    def activate(request: OidRequest) -> Status:
+        nic.adapter.net_pnp_event(NetEvent.PORT_ACTIVATION)
+        return Status.SUCCESS
+
+    top.net_pnp_event = note  # type: ignore[method-assign]
+    nic.how = activate
+    top.ask()
+    bench.settle()
+    assert (events, bench.kinds()) == ([], [("nic", "N6-OID-18")])
+    nic.adapter.net_pnp_event(NetEvent.PORT_ACTIVATION)
+    bench.settle()
+    assert events == [NetEvent.PORT_ACTIVATION]
 
 
 @pytest.mark.rule("N6-OID-19")
