@@ -66,7 +66,7 @@ class BenchSender(Protocol):
         self._spare = [
             binding.allocate_net_buffer_lists(size, PACKET_BYTES) for _ in range(self.options.window // size)
         ]
-        self._rest: NblChain | None = None
+        self._rest: list[NblChain] = []
         self._began = self._ended = self._completed = self._sequences = 0
 
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
@@ -87,15 +87,18 @@ class BenchSender(Protocol):
         self._ended = self.now
         if self._ended - self._began > self.options.limit:
             self._left = 0
-        if self._rest is not None:
-            chain, rows = NblChain.join([self._rest, chain]), None
+        if self._rest:
+            chain, rows = NblChain.join([*self._rest, chain]), None
+            self._rest = []
         self._send(chain, rows)
         if not self._left and not binding.outstanding:
             self.report_done()
 
     def stop(self) -> None:
-        """Leave the figures."""
+        """Leave the figures and free the window."""
         super().stop()
+        for chain in [*self._spare, *self._rest]:
+            self.free(chain)
         completed = Tally(self._completed, self._sequences, 0)
         seconds = (self._ended - self._began) / 1e9
         leave(self, {"seconds": seconds, "sent": self._generator.expected(), "completed": completed})
@@ -115,7 +118,8 @@ class BenchSender(Protocol):
             call = chain[start:stop]
             self._write(call, call.rows(PACKET_BYTES) if rows is None else rows[start:stop])
             self._binding.send_net_buffer_lists(call)
-        self._rest = chain[whole:] if whole < len(chain) else None
+        if whole < len(chain):
+            self._rest.append(chain[whole:])
 
     def _write(self, call: NblChain, rows: Rows | None) -> None:
         if rows is None:

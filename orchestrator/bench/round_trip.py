@@ -86,8 +86,9 @@ class PingSender(Protocol):
             self.report_done()
 
     def stop(self) -> None:
-        """Leave the round trips."""
+        """Leave the round trips and free the packet."""
         super().stop()
+        self.free(self._chain)
         leave(self, {"trips": self._trips})
 
     def _send(self) -> None:
