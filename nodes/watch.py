@@ -39,13 +39,14 @@ class Watch:
         self.armed = False
         self._due = 0
         self._reported: set[int] = set()
-        self._replies = -1
+        self._replies = 0
         self._progress = 0
 
     def arm(self) -> None:
         """Begin to look, if not begun; call it when packets have come."""
         self.armed = True
         self._progress = self._node.clock.now()
+        self._replies = self._replies_out()
         self._due = self._progress + min(self._limit, self._hang) // LOOKS
 
     def look(self) -> None:
@@ -68,13 +69,16 @@ class Watch:
         self._due = now + min(self._limit, self._hang) // LOOKS
 
     def _look_for_hang(self, owed: U64, ages: U64, now: int) -> None:
-        replies = sum(int(port.counters[PortCounter.REPLIES_OUT]) for port in self._node.ports)
+        replies = self._replies_out()
         if replies != self._replies or not len(owed):
             self._replies, self._progress = replies, now
         elif now - self._progress > self._hang and int(ages.max()) > self._hang:
             self._progress = now
             text = f"{len(owed)} sends are here and none was completed for more than {self._hang / 1e9:g} s"
             self._node.complain("N6-SEND-19", int(owed[int(np.argmax(ages))]), text)
+
+    def _replies_out(self) -> int:
+        return sum(int(port.counters[PortCounter.REPLIES_OUT]) for port in self._node.ports)
 
     def _owed(self) -> U64:
         """Return the handles of packets that this node owes a reply, as far as it answers for them."""

@@ -19,6 +19,8 @@ class Loopback(Miniport):
     (N6-SEND-15).
     """
 
+    no_loopback = False
+
     def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
         """Loop a chain back and complete it."""
         frames = frame_rows(self._node.arena, chain)

@@ -20,8 +20,8 @@ class Doer(Filter):
     default_pool_size = 64
 
     def attach(self, module: FilterModule) -> None:
-        self.down: Callable[[NblChain], None] = lambda chain: None
-        self.up: Callable[[NblChain], None] = lambda chain: None
+        self.down: Callable[[NblChain], object] = lambda chain: None
+        self.up: Callable[[NblChain], object] = lambda chain: None
         self.flags: list[int] = []
         self.mask = -1
 
