@@ -105,7 +105,9 @@ class Custody:
         lent = borrowed[slots] & (self.held[slots] == handles)
         for handle in handles[lent].tolist():
             self.complain(
-                "N6-RX-05", handle, f"packet {handle:#018x} is lent with RESOURCES, and was {info.act}: copy it"
+                "N6-RX-05",
+                handle,
+                f"packet {handle:#018x} is lent with RESOURCES, and was {info.act}: copy it",
             )
         self.borrowed = None
         own = ~lent

@@ -74,7 +74,7 @@ class Driver:
 
     def set_timer(self, delay: int, callback: Callable[[], None]) -> Timer:
         """Call `callback` once from the dispatcher after `delay` ns (NdisSetTimerObject)."""
-        return self._node.timers.at(self.now + delay, callback)
+        return self._node.timers.at(self.now + delay, callback, of_driver=True)
 
     def wait(self, condition: Callable[[], bool], limit: int) -> bool:
         """Block until `condition` holds, at most `limit` ns; return whether it does (KeWaitForSingleObject).
@@ -116,8 +116,23 @@ class Driver:
     def start(self) -> None:
         """Open what the driver needs, Halted to Paused; called by the runtime."""
 
-    def restart_layer(self) -> None:
-        """Let data flow, Paused to Running; called by the runtime."""
+    def restart_layer(self) -> Status | None:
+        """Let data flow, Paused to Running; called by the runtime.
+
+        Nothing or SUCCESS, PENDING until `restart_complete`, or a failure, which leads back to Paused (N6-PNP-07).
+        """
+        return None
+
+    def restart_complete(self, status: Status) -> None:
+        """End a restart that was answered with PENDING (NdisMRestartComplete, N6-PNP-05)."""
+        self._node.lifecycle.restart_complete(status)
+
+    def layer_settled(self) -> bool:
+        """Return whether nothing more is to be waited for in a pause than what was handed over; for the runtime."""
+        return True
+
+    def layer_paused(self) -> None:
+        """Note that the pause has ended; called by the runtime."""
 
     def pause_layer(self) -> Status:
         """Stop data, Running to Paused: SUCCESS, or PENDING until `pause_complete` (N6-PNP-02)."""

@@ -3,7 +3,8 @@
     Halted -> initialize -> Paused -> restart -> Running -> pause -> Paused -> halt -> Halted
 
 A command in a state that has no row for it is refused. Pausing ends when the driver says so and everything that
-this node handed over has come back (N6-PNP-03, N6-PNP-09, N6-PNP-10).
+this node handed over has come back (N6-PNP-03, N6-PNP-09, N6-PNP-10); restarting when the driver says so, a failed
+one in Paused (N6-PNP-07).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.metrics import NodeState
 from nodes.ndis.oid_command import run_oid_command
-from nodes.status import Status
+from nodes.ndis.pnp import PnpCommands
+from nodes.status import Status, status_name
 from shm.board import Word
 
 if TYPE_CHECKING:
@@ -26,24 +28,39 @@ TRANSITIONS: dict[tuple[NodeState, str], NodeState] = {
     (NodeState.PAUSED, "restart"): NodeState.RESTARTING,
     (NodeState.RUNNING, "pause"): NodeState.PAUSING,
     (NodeState.PAUSED, "halt"): NodeState.HALTED,
+    (NodeState.PAUSED, "detach"): NodeState.HALTED,
+    (NodeState.PAUSED, "shutdown"): NodeState.SHUTDOWN,
+    (NodeState.RESTARTING, "shutdown"): NodeState.SHUTDOWN,
+    (NodeState.RUNNING, "shutdown"): NodeState.SHUTDOWN,
+    (NodeState.PAUSING, "shutdown"): NodeState.SHUTDOWN,
 }
 """The state entered by each command; a blank cell is a refusal."""
 
+_ONLY = {"detach": "filter", "shutdown": "miniport"}
+
 
 class Lifecycle:
-    """One node's state machine."""
+    """One node's state machine; `pnp` carries out what concerns a single binding, or the device."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self.state = NodeState.HALTED
+        self.pnp = PnpCommands(node)
+        self.exit_requested = False
         self._pause_reply: Reply | None = None
         self._pause_pending = False
-        self.exit_requested = False
+        self._check_pause = False
+        self._restart_reply: Reply | None = None
 
     @property
     def running(self) -> bool:
         """Return whether sends are taken: in Running only (N6-PNP-04)."""
         return self.state is NodeState.RUNNING
+
+    @property
+    def indicating(self) -> bool:
+        """Return whether receives may be indicated: already while restarting (N6-PNP-07, N6-RX-12)."""
+        return self.state in (NodeState.RUNNING, NodeState.RESTARTING)
 
     def command(self, name: str, arguments: dict[str, Any], reply: Reply) -> None:
         """Carry out one command; `reply` gets ``{"ok": True, "value": ...}`` or ``{"ok": False, "error": ...}``."""
@@ -56,20 +73,28 @@ class Lifecycle:
             reply({"ok": True, "value": None})
         elif name == "oid":
             run_oid_command(self._node, arguments, reply)
-        elif (self.state, name) in TRANSITIONS:
-            self._move(name, reply)
+        elif self.pnp.knows(name):
+            self.pnp.command(name, arguments, reply)
+        elif (self.state, name) in TRANSITIONS and _ONLY.get(name) in (None, self._node.driver.kind):
+            self._move(name, arguments, reply)
         else:
             reply({"ok": False, "error": f"{name} is not allowed in state {self.state.name}"})
 
     def advance(self) -> None:
         """End a pause whose conditions now hold."""
+        if self.pnp.busy:
+            self.pnp.advance()
         if (
             self._pause_reply is None
             or self._pause_pending
+            or not self._node.driver.layer_settled()
             or not all(port.idle for port in self._node.ports)
         ):
             return
         reply, self._pause_reply = self._pause_reply, None
+        self._node.driver.layer_paused()
+        if self._check_pause:  # at the end of a run whoever waits for those sends is named instead
+            self.pnp.check_paused()
         self._enter(NodeState.PAUSED)
         reply({"ok": True, "value": None})
 
@@ -79,26 +104,63 @@ class Lifecycle:
             self._node.complain("N6-PNP-05", 0, "pause was completed, but no pause is pending")
         self._pause_pending = False
 
+    def restart_complete(self, status: int) -> None:
+        """End a restart that the driver answered with PENDING; without one it is a violation (N6-PNP-05)."""
+        if self._restart_reply is None:
+            self._node.complain("N6-PNP-05", 0, "restart was completed, but no restart is pending")
+            return
+        reply, self._restart_reply = self._restart_reply, None
+        if status == Status.SUCCESS:
+            self._enter(NodeState.RUNNING)
+            reply({"ok": True, "value": None})
+        else:
+            self._enter(NodeState.PAUSED)
+            reply({"ok": False, "error": f"restart failed with {status_name(status)}, the node is paused"})
+
+    @property
+    def _restart_pending(self) -> bool:
+        return self._restart_reply is not None
+
     def failed(self) -> None:
         """Enter the state of a node whose driver raised."""
         self._enter(NodeState.FAILED)
 
-    def _move(self, name: str, reply: Reply) -> None:
+    def _move(self, name: str, arguments: dict[str, Any], reply: Reply) -> None:
+        if name in ("halt", "detach") and (held := self.pnp.outstanding()):
+            reply({"ok": False, "error": f"{name} with work outstanding (N6-PNP-13): {held}"})
+            return
         self._enter(TRANSITIONS[self.state, name])
         driver = self._node.driver
         if name == "initialize":
             driver.start()
             self._enter(NodeState.PAUSED)
         elif name == "restart":
-            self._enter(NodeState.RUNNING)
-            driver.restart_layer()
+            self._restart(reply)
+            return
         elif name == "pause":
+            self._check_pause = bool(arguments.get("check"))
             self._pause(reply)
             return
+        elif name == "shutdown":
+            self.pnp.shut_down()
         else:
-            driver.stop()
+            self.pnp.halt(arguments)
             self._node.originated.check_leaks()
+            if name == "detach":
+                self.pnp.step_aside()
         reply({"ok": True, "value": None})
+
+    def _restart(self, reply: Reply) -> None:
+        self._restart_reply = reply
+        status: Status | None = self._node.driver.restart_layer()
+        if status == Status.PENDING:
+            return
+        if not self._restart_pending:
+            self._node.complain(
+                "N6-PNP-05", 0, "restart was completed, but its handler did not return PENDING"
+            )
+            return
+        self.restart_complete(Status.SUCCESS if status is None else status)
 
     def _pause(self, reply: Reply) -> None:
         self._pause_reply = reply

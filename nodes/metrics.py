@@ -87,3 +87,4 @@ class NodeState(IntEnum):
     RUNNING = 4
     PAUSING = 5
     FAILED = 6
+    SHUTDOWN = 7

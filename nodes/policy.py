@@ -48,7 +48,8 @@ class Policy:
     )
 
     early_completion: Annotated[str, Choice(("no", "yes"))] = _switch(
-        "no", "yes: a send call lingers, so that its completion can come before it returns, inferred (N6-SEND-05)"
+        "no",
+        "yes: a send call lingers, so that its completion can come before it returns, inferred (N6-SEND-05)",
     )
     resources: Annotated[str, Choice(("call", "copy"))] = _switch(
         "call", "copy: NDIS copies what is indicated with RESOURCES and clears the flag (N6-RX-06)"

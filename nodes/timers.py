@@ -11,10 +11,11 @@ NEVER = 1 << 62
 class Timer:
     """One pending call; cancelling it is final."""
 
-    __slots__ = ("callback", "due")
+    __slots__ = ("callback", "due", "of_driver")
 
-    def __init__(self, due: int, callback: Callable[[], None]) -> None:
+    def __init__(self, due: int, callback: Callable[[], None], *, of_driver: bool = False) -> None:
         self.due = due
+        self.of_driver = of_driver
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
@@ -29,12 +30,19 @@ class Timers:
         self._heap: list[tuple[int, int, Timer]] = []
         self._created = 0
 
-    def at(self, due: int, callback: Callable[[], None]) -> Timer:
-        """Run `callback` once when the clock has reached `due` (ns)."""
-        timer = Timer(due, callback)
+    def at(self, due: int, callback: Callable[[], None], *, of_driver: bool = False) -> Timer:
+        """Run `callback` once when the clock has reached `due` (ns); `of_driver` for one that driver code set."""
+        timer = Timer(due, callback, of_driver=of_driver)
         self._created += 1
         heapq.heappush(self._heap, (due, self._created, timer))
         return timer
+
+    def cancel_all_of_driver(self) -> int:
+        """Cancel every timer that driver code set; return how many were still to run (N6-PNP-14)."""
+        left = [timer for _, _, timer in self._heap if timer.of_driver and timer.callback is not None]
+        for timer in left:
+            timer.cancel()
+        return len(left)
 
     def next_due(self) -> int:
         """Return when the next timer is due, NEVER if there is none."""

@@ -11,5 +11,18 @@ from nodes.ndis.intermediate import Intermediate
 from nodes.ndis.miniport import Miniport
 from nodes.ndis.net_event import NetEvent
 from nodes.ndis.protocol import Protocol
+from nodes.ndis.states import BindingState, DevicePnpEvent, HaltAction
 
-__all__ = ["Adapter", "Binding", "Filter", "FilterModule", "Intermediate", "Miniport", "NetEvent", "Protocol"]
+__all__ = [
+    "Adapter",
+    "Binding",
+    "BindingState",
+    "DevicePnpEvent",
+    "Filter",
+    "FilterModule",
+    "HaltAction",
+    "Intermediate",
+    "Miniport",
+    "NetEvent",
+    "Protocol",
+]

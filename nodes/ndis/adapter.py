@@ -16,14 +16,17 @@ from nodes.ndis.claims import CLAIMS, check_claims
 from nodes.ndis.loopback import LoopedBack
 from nodes.ndis.nbl import NblSource
 from nodes.ndis.oid_edges import OidServing
+from nodes.ndis.reset import Resets
 from nodes.ndis.routing import by_receiver, complete_upwards
+from nodes.ndis.states import HaltAction
 from nodes.port import Port
-from nodes.status import SEND_STATUSES, status_name
+from nodes.status import SEND_STATUSES, Status, status_name
 from shm.vectors import none_set
 
 if TYPE_CHECKING:
     from nodes.node import Node
 
+ALL_ONES = 0xFFFFFFFF
 Lend = Callable[[Port, NblChain, int], None]
 Returned = Callable[["Adapter", NblChain, int], None]
 
@@ -32,7 +35,9 @@ class Adapter(OidServing, NblSource):
     """The adapter handle: `ports` lead to the drivers bound above.
 
     `handle` is the SourceHandle of everything indicated here, `looped` what NDIS looped back at this edge, `open`
-    false once a virtual miniport has been taken away. `returned` is the owner's return handler, for
+    false once a virtual miniport has been taken away. `present` says whether the device is there, `also_allowed` which
+    statuses sends may carry now beside the closed set (N6-RST-04, N6-UNB-05), `halt_action` why it is halted, and
+    `resets` runs its resets. `returned` is the owner's return handler, for
     indications that no binding takes.
     """
 
@@ -43,6 +48,27 @@ class Adapter(OidServing, NblSource):
         self._returned = returned
         self.looped = LoopedBack(node, self.handle)
         self.open = True
+        self.present = True
+        self.also_allowed: frozenset[Status] = frozenset()
+        self.halt_action = HaltAction.DISABLED
+        self.resets = Resets(node, self)
+
+    def reset_miniport(self) -> None:
+        """Ask NDIS to reset this adapter, which it does later (NdisMResetMiniport, N6-RST-01)."""
+        self._node.irql.check("NdisMResetMiniport")
+        self.resets.schedule()
+
+    def reset_complete(self, status: Status, addressing_reset: bool = False) -> None:
+        """End a reset whose handler returned PENDING, once (NdisMResetComplete, N6-RST-02).
+
+        `addressing_reset` has NDIS set filters and addresses again (N6-RST-10). No spin lock may be held (N6-RST-07).
+        """
+        self._node.irql.check("NdisMResetComplete", lock_rule="N6-RST-07")
+        self.resets.complete(status, addressing_reset)
+
+    def read_register(self) -> int:
+        """Return what a register of the device holds: all ones once the device is gone (N6-UNB-06)."""
+        return 0 if self.present else ALL_ONES
 
     @property
     def uppers(self) -> tuple[str, ...]:
@@ -86,7 +112,7 @@ class Adapter(OidServing, NblSource):
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
             irql.check("NdisMIndicateReceiveNetBufferLists", flags, lock_rule="N6-LOCK-02")
-        if not self._node.lifecycle.running:
+        if not self._node.lifecycle.indicating:
             self._node.complain(
                 "N6-RX-12", int(chain.handles[0]), f"{len(chain)} packets indicated while not running"
             )
@@ -138,7 +164,7 @@ class Adapter(OidServing, NblSource):
 
     def _check_statuses(self, chain: NblChain, statuses: NDArray[np.uint32]) -> None:
         for status in np.unique(statuses).tolist():
-            if status not in SEND_STATUSES:
+            if status not in SEND_STATUSES and status not in self.also_allowed:
                 first = int(chain.handles[int(np.argmax(statuses == status))])
                 self._node.complain(
                     "N6-SEND-11", first, f"send completed with {status_name(status)}, which is not allowed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,12 @@ from nodes.crossing import Op, ReturnFlags, SendFlags
 from nodes.custody import binding_handle
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
+from nodes.ndis.indication import StatusIndication
 from nodes.ndis.nbl import NblSource
+from nodes.ndis.net_event import NetEvent
 from nodes.ndis.oid_edges import OidAsking
 from nodes.ndis.oid_issuer import OidIssuer
+from nodes.ndis.states import BINDING_TRANSITIONS, BindingState
 from nodes.port import Port
 from nodes.status import Status
 from shm.vectors import none_set
@@ -24,22 +27,45 @@ if TYPE_CHECKING:
     from nodes.node import Node
 
 Completed = Callable[["Binding", NblChain, int], None]
+Heard = Callable[["Binding", StatusIndication], None]
+
+
+class LowerEdge(Protocol):
+    """What a binding calls its driver with."""
+
+    def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        """Take sent packets back."""
+
+    def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
+        """Learn what happens below."""
+
+    def unbind_adapter(self, binding: Binding) -> Status | None:
+        """Forget the binding."""
 
 
 class Binding(OidAsking, NblSource):
     """The binding handle of one edge to a lower driver.
 
-    `handle` is the SourceHandle of everything sent here; `room` the credits left. `completed` is the owner's
-    send-complete handler, for sends that NDIS itself refuses.
+    `handle` is the SourceHandle of everything sent here; `room` the credits left. `state` is the binding's own: it
+    can be paused and unbound while the node's others go on. `running` says whether it takes sends, `resetting`
+    whether the adapter below is between RESET_START and RESET_END.
     """
 
-    def __init__(self, node: Node, port: Port, completed: Completed) -> None:
+    def __init__(self, node: Node, port: Port, owner: LowerEdge) -> None:
         self.handle = binding_handle(node.spec.node, port.index)
+        self.edge = port.spec.edge
+        self.state = BindingState.UNBOUND
+        self.running = False
+        self.resetting = False
         self._node = node
         self._port = port
-        self._completed = completed
         self.oids_below = OidIssuer(node, port, self.handle, lambda request, status: None)
         self._early = node.policy.early_completion == "yes"
+        self._owner = owner
+        self._completed: Completed = owner.send_net_buffer_lists_complete
+        self.answer_pending = ""
+        self._dead = False
+        self.move("open")
 
     @property
     def lower(self) -> str:
@@ -81,11 +107,8 @@ class Binding(OidAsking, NblSource):
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
             irql.check("NdisSendNetBufferLists", flags)
-        if not self._node.lifecycle.running:
-            self._node.complain(
-                "N6-PNP-09", int(chain.handles[0]), f"{len(chain)} packets sent on a paused binding"
-            )
-            self._refuse(chain, Status.PAUSED)
+        if not self.running or self.resetting:
+            self._refuse_now(chain)
             return
         room = self._port.room()
         if len(chain) > room:
@@ -119,6 +142,113 @@ class Binding(OidAsking, NblSource):
         """Ask for packets with this cancel id to be completed soon (NdisCancelSendNetBufferLists, N6-CAN-03)."""
         self._node.cancelling.passed += 1
         self._port.notice(Op.CANCEL, cancel_id)
+
+    def pause_complete(self) -> None:
+        """End a pause that was answered with PENDING (NdisCompleteNetPnPEvent, N6-PNP-05)."""
+        self._end_answer("pause", "N6-PNP-05")
+
+    def unbind_complete(self) -> None:
+        """End an unbind that was answered with PENDING, once (NdisCompleteUnbindAdapterEx, N6-UNB-02)."""
+        self._end_answer("unbind", "N6-UNB-02")
+
+    def close(self) -> None:
+        """Close the adapter (NdisCloseAdapterEx): the handle is dead from now on (N6-UNB-03).
+
+        Allowed while unbinding; a driver that does not call it has it called by NDIS when its unbind has ended.
+        """
+        self._node.irql.check("NdisCloseAdapterEx")
+        if self.state is not BindingState.CLOSING or self._dead:
+            self._node.complain("N6-UNB-03", 0, f"binding to {self.lower} closed in state {self.state.name}")
+        self._dead = True
+
+    @property
+    def settled(self) -> bool:
+        """Return whether the driver has answered what it pended, and all packets are back."""
+        return not self.answer_pending and self._port.idle
+
+    def move(self, event: str) -> None:
+        """Enter the state of the table; a blank cell is reported (N6-PNP-01) and nothing changes."""
+        entered = BINDING_TRANSITIONS.get((self.state, event))
+        if entered is None:
+            self._node.complain(
+                "N6-PNP-01", 0, f"binding to {self.lower}: {event} in state {self.state.name}"
+            )
+            return
+        self.state = entered
+        self.running = entered in (BindingState.RESTARTING, BindingState.RUNNING)
+
+    def heard(self, handler: Heard, indication: StatusIndication) -> None:
+        """Note what an indication says about the adapter below, then hand it to the driver (N6-RST-06)."""
+        if indication.code == Status.RESET_START:
+            self.resetting = True
+        elif indication.code == Status.RESET_END:
+            self.resetting = False
+        handler(self, indication)
+
+    def tell(self, event: NetEvent) -> Status:
+        """Hand an event to the driver and return its answer."""
+        return self._owner.net_pnp_event(self, event)
+
+    def restart(self) -> Status:
+        """Restart the binding; a failure leads back to Paused."""
+        self.move("restart")
+        status = self.tell(NetEvent.RESTART)
+        self.move("restarted" if status == Status.SUCCESS else "failed")
+        return status
+
+    def begin_pause(self) -> None:
+        """Ask the driver to pause; it may end that before its handler has returned PENDING."""
+        self.move("pause")
+        self.answer_pending = "pause"
+        status = self.tell(NetEvent.PAUSE)
+        if status != Status.PENDING:
+            if not self.answer_pending:
+                self._node.complain(
+                    "N6-PNP-05", 0, "pause was completed, but its handler did not return PENDING"
+                )
+            self.answer_pending = ""
+        if status not in (Status.SUCCESS, Status.PENDING):
+            self._node.complain(
+                "N6-PNP-02", 0, f"pause returned {status!r}; only SUCCESS and PENDING are allowed"
+            )
+
+    def begin_unbind(self) -> None:
+        """Ask the driver to forget the binding (N6-UNB-02)."""
+        self.move("close")
+        self.answer_pending = "unbind"
+        status = self._owner.unbind_adapter(self)
+        if status != Status.PENDING:
+            self.answer_pending = ""
+        if status not in (None, Status.SUCCESS, Status.PENDING):
+            self._node.complain("N6-UNB-02", 0, f"unbind returned {status!r}, but it cannot fail")
+
+    def end_unbind(self) -> None:
+        """Close what the driver did not, and let nothing more of the binding live (N6-OID-22)."""
+        self._dead = True
+        self.oids_below.close(f"the binding to {self.lower}")
+        self.move("closed")
+
+    def _end_answer(self, what: str, rule: str) -> None:
+        if self.answer_pending != what:
+            self._node.complain(rule, 0, f"{what} was completed, but no {what} is pending")
+            return
+        self.answer_pending = ""
+
+    def _refuse_now(self, chain: NblChain) -> None:
+        """Refuse sends on a binding that cannot take any; say which rule the driver broke by trying."""
+        if self.resetting and self.running:
+            rule, status, why = "N6-RST-06", Status.RESET_IN_PROGRESS, "while its adapter is being reset"
+            if self._node.policy.reset_sends == "refused":
+                rule = ""
+        elif self._dead or self.state in (BindingState.CLOSING, BindingState.UNBOUND):
+            rule, status, why = "N6-UNB-03", Status.CLOSING, "that is closed"
+        elif self.state is BindingState.OPENING:
+            rule, status, why = "N6-UNB-01", Status.PAUSED, "that is not open yet"
+        else:
+            rule, status, why = "N6-PNP-09", Status.PAUSED, "that is paused"
+        if rule:
+            self._node.complain(rule, int(chain.handles[0]), f"{len(chain)} packets sent on a binding {why}")
+        self._refuse(chain, status)
 
     def _refuse(self, chain: NblChain, status: Status) -> None:
         chain.status = status

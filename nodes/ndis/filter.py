@@ -15,6 +15,7 @@ from nodes.metrics import Counter
 from nodes.ndis.claims import CLAIMS, check_claims
 from nodes.ndis.filter_rules import OwnPackets, check_loopback, check_pairs, overrides
 from nodes.ndis.nbl import NblSource
+from nodes.ndis.net_event import NetEvent
 from nodes.ndis.oid import OidRequest
 from nodes.ndis.oid_edges import Clones, OidAsking, OidServing
 from nodes.ndis.oid_issuer import OidIssuer
@@ -154,8 +155,12 @@ class Filter(OidFilteringDriver):
     def detach(self) -> None:
         """Release everything (FilterDetach)."""
 
-    def restart(self) -> None:
-        """Let data flow (FilterRestart)."""
+    def restart(self) -> Status | None:
+        """Let data flow (FilterRestart): nothing or SUCCESS, PENDING until `restart_complete`, or a failure."""
+
+    def net_pnp_event(self, event: NetEvent) -> Status:
+        """Learn of an event that goes up the stack (FilterNetPnPEvent); it goes on whatever is answered."""
+        return Status.SUCCESS
 
     def pause(self) -> Status:
         """Complete or return what the filter queues (FilterPause): SUCCESS, or PENDING until `pause_complete`."""
@@ -208,9 +213,9 @@ class Filter(OidFilteringDriver):
         self.open_module(self.module, above)
         self.attach(self.module)
 
-    def restart_layer(self) -> None:
+    def restart_layer(self) -> Status | None:
         """Restart the filter."""
-        self.restart()
+        return self.restart()
 
     def pause_layer(self) -> Status:
         """Pause the filter."""
@@ -220,6 +225,11 @@ class Filter(OidFilteringDriver):
         """Detach the module."""
         self.detach()
         self.close_module(self.module)
+
+    def step_aside(self) -> None:
+        """Let NDIS pass everything on itself once the module is detached."""
+        self._node.driver = Bypass(self._node, self)
+        self._node.driver.start()
 
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Turn what arrived into a handler call."""
@@ -262,3 +272,21 @@ class Filter(OidFilteringDriver):
         else:
             self._node.custody.receive(chain.handles, chain.slots)
             self._node.irql.call(self.accept, port, op, chain, int(meta[0] & CALL_MASK) >> FLAGS_SHIFT)
+
+
+class Bypass(Filter):
+    """Stands where a filter was detached: everything passes, until the filter is attached again in its place."""
+
+    def __init__(self, node: Node, detached: Filter) -> None:
+        super().__init__(node, detached.options)
+        self._detached = detached
+        self._standing = False
+
+    def start(self) -> None:
+        """Stand in; the second time, attach the filter again."""
+        if self._standing:
+            self._node.driver = self._detached
+            self._detached.start()
+        else:
+            self._standing = True
+            super().start()

@@ -85,7 +85,10 @@ class Indicator:
 
         Allowed from initialisation until halt has returned (N6-IND-01), also while paused (N6-IND-04).
         """
-        wrong = self._wrong(indication)
+        if indication.code in (Status.RESET_START, Status.RESET_END):
+            wrong: tuple[str, str] | None = ("N6-RST-05", "is NDIS's to indicate, not the miniport's")
+        else:
+            wrong = self._wrong(indication)
         if wrong is not None:
             self._node.complain(wrong[0], 0, f"{status_name(indication.code)} {wrong[1]}")
             return

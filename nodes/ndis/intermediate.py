@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,15 @@ import numpy as np
 from nodes.chain import NblChain
 from nodes.crossing import Op, ReceiveFlags, SendFlags
 from nodes.message import Message
+from nodes.ndis import edges
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.binding import Binding
 from nodes.ndis.indication import deliver_indication
+from nodes.ndis.net_event import NetEvent
 from nodes.ndis.oid import OidRequest
 from nodes.ndis.oid_queue import Finish
 from nodes.ndis.oid_roles import OidPassingDriver
+from nodes.ndis.states import HaltAction
 from nodes.port import Port
 from nodes.status import Status
 from shm.vectors import none_set
@@ -25,15 +27,6 @@ if TYPE_CHECKING:
     from nodes.node import Node
 
 _NODE_SHIFT = np.uint64(16)
-
-
-class HaltAction(IntEnum):
-    """NDIS_HALT_ACTION: why a miniport is halted, with the Windows values."""
-
-    DISABLED = 0
-    INSTANCE_DEINITIALIZED = 1
-    POWERED_DOWN = 2
-    SURPRISE_REMOVED = 3
 
 
 class VirtualAdapter(Adapter):
@@ -70,14 +63,27 @@ class Intermediate(OidPassingDriver):
     def bind_adapter(self, binding: Binding) -> None:
         """Learn of a binding below (ProtocolBindAdapterEx)."""
 
+    def unbind_adapter(self, binding: Binding) -> Status | None:
+        """Forget a binding below, paused before (ProtocolUnbindAdapterEx): this cannot fail (N6-UNB-02).
+
+        Return nothing or SUCCESS, or PENDING and call `binding.unbind_complete` later.
+        """
+
+    def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
+        """Start or stop using one binding below (ProtocolNetPnPEvent), while others may go on (N6-PNP-09).
+
+        Return SUCCESS, or PENDING to a PAUSE and call `binding.pause_complete` later.
+        """
+        return Status.SUCCESS
+
     def initialize(self, adapter: Adapter) -> None:
         """Learn of a virtual miniport above (MiniportInitializeEx)."""
 
     def halt(self) -> None:
         """Release everything (MiniportHaltEx)."""
 
-    def restart(self) -> None:
-        """Let data flow on both edges (MiniportRestart)."""
+    def restart(self) -> Status | None:
+        """Let data flow on both edges (MiniportRestart): nothing or SUCCESS, PENDING, or a failure (N6-PNP-07)."""
 
     def pause(self) -> Status:
         """Stop data on both edges (MiniportPause): SUCCESS, or PENDING until `pause_complete`."""
@@ -135,11 +141,12 @@ class Intermediate(OidPassingDriver):
         """Open the bindings below, then the virtual miniports above."""
         for port in self._node.ports:
             if port.spec.side == "upper":
-                binding = Binding(self._node, port, self.send_net_buffer_lists_complete)
+                binding = Binding(self._node, port, self)
                 self._by_port[port.index] = binding
                 self.bindings.append(binding)
                 self.open_lower(binding)
                 self.bind_adapter(binding)
+                binding.move("opened")
         for port in self._node.ports:
             if port.spec.side == "lower":
                 adapter = VirtualAdapter(self._node, [port], self.return_net_buffer_lists)
@@ -148,13 +155,24 @@ class Intermediate(OidPassingDriver):
                 self.open_upper(adapter, [port])
                 self.initialize(adapter)
 
-    def restart_layer(self) -> None:
-        """Restart the driver."""
-        self.restart()
+    def restart_layer(self) -> Status | None:
+        """Restart the bindings below, then the driver."""
+        edges.restart(self.bindings)
+        return self.restart()
 
     def pause_layer(self) -> Status:
-        """Pause the driver."""
-        return self.pause()
+        """Pause the driver, then the bindings below."""
+        status = self.pause()
+        edges.pause(self.bindings)
+        return status
+
+    def layer_settled(self) -> bool:
+        """Return whether every binding below may be counted as paused."""
+        return edges.settled(self.bindings)
+
+    def layer_paused(self) -> None:
+        """Note that every binding below is paused."""
+        edges.note_paused(self.bindings)
 
     def stop(self) -> None:
         """Halt the driver."""
@@ -163,8 +181,7 @@ class Intermediate(OidPassingDriver):
         self.halt()
         for adapter in self.adapters:
             self.close_upper(adapter)
-        for binding in self.bindings:
-            self.close_lower(binding)
+        edges.unbind(self.bindings)
         self.clones.close()
 
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
@@ -186,7 +203,7 @@ class Intermediate(OidPassingDriver):
                 edge.send_net_buffer_lists_complete(chain)
         elif op is Op.COMPLETE:
             self.send_net_buffer_lists_complete(edge, chain, flags)
-        elif self._node.lifecycle.running:
+        elif edge.running:
             self.receive_net_buffer_lists(edge, chain, flags)
         else:
             edge.return_net_buffer_lists(chain)
@@ -210,7 +227,7 @@ class Intermediate(OidPassingDriver):
         if op is Op.OID and isinstance(edge, Adapter):
             edge.oids_above.accept(message)
         elif op is Op.STATUS and isinstance(edge, Binding):
-            deliver_indication(self._node, message, partial(self.status, edge))
+            deliver_indication(self._node, message, partial(edge.heard, self.status))
         else:
             super().accept_message(port, op, message)
 

@@ -12,6 +12,7 @@ from nodes.ndis.adapter import Adapter
 from nodes.ndis.oid import OidRequest
 from nodes.ndis.oid_queue import Finish
 from nodes.ndis.oid_roles import OidAnsweringDriver
+from nodes.ndis.states import DevicePnpEvent
 from nodes.port import Port
 from nodes.status import Status
 
@@ -25,11 +26,16 @@ class Miniport(OidAnsweringDriver):
     Ownership: a chain sent belongs to the miniport from `send_net_buffer_lists` until it completes each packet
     (N6-SEND-09, N6-SEND-10, N6-SEND-14); a chain indicated is lent out until `return_net_buffer_lists` (N6-RX-02).
     With `no_loopback` it loops nothing back itself; NDIS does that for senders who ask for it (N6-SEND-16).
+    `ndis_version` is what the driver declares (N6-RST-03), `check_for_hang_interval` the ns between two hang checks,
+    `send_limit` the ns after which a send counts as stuck (N6-RST-11).
     """
 
     kind = "miniport"
     default_pool_size = 1024
     no_loopback: ClassVar[bool] = True
+    ndis_version: ClassVar[tuple[int, int]] = (6, 30)
+    check_for_hang_interval: ClassVar[int] = 2_000_000_000
+    send_limit: ClassVar[int] = 2_000_000_000
     adapter_class: ClassVar[type[Adapter]] = Adapter
     adapter: Adapter
 
@@ -42,8 +48,32 @@ class Miniport(OidAnsweringDriver):
     def halt(self) -> None:
         """Release everything (MiniportHaltEx)."""
 
-    def restart(self) -> None:
-        """Let data flow (MiniportRestart)."""
+    def restart(self) -> Status | None:
+        """Let data flow (MiniportRestart): nothing or SUCCESS, PENDING until `restart_complete`, or a failure.
+
+        Receives may be indicated from its beginning, sends come when it has ended (N6-PNP-07).
+        """
+
+    def reset(self) -> Status | tuple[Status, bool]:
+        """Reset the adapter (MiniportResetEx, at most at DISPATCH): a status, or one with addressing_reset (N6-RST-10).
+
+        SUCCESS, SOFT_ERRORS, HARD_ERRORS, RESET_IN_PROGRESS, or PENDING and `adapter.reset_complete` once (N6-RST-02).
+        What is outstanding is the driver's to end: all of it before the reset ends, from NDIS 6.30 on (N6-RST-03).
+        """
+        return Status.SUCCESS
+
+    def check_for_hang(self) -> bool:
+        """Say whether the adapter hangs and needs a reset (MiniportCheckForHangEx), at PASSIVE and fast (N6-RST-11)."""
+        return False
+
+    def device_pnp_event_notify(self, adapter: Adapter, event: DevicePnpEvent) -> None:
+        """Learn what happens to the device (MiniportDevicePnPEventNotify): after SURPRISE_REMOVED it is gone.
+
+        Sends must still be completed, OIDs answered with NOT_ACCEPTED (N6-UNB-05).
+        """
+
+    def shutdown(self, adapter: Adapter) -> None:
+        """Stop the device at once: the system goes down (MiniportShutdownEx)."""
 
     def pause(self) -> Status:
         """Finish outstanding sends (MiniportPause): SUCCESS, or PENDING until `pause_complete` (N6-PNP-03)."""
@@ -74,10 +104,12 @@ class Miniport(OidAnsweringDriver):
         self.adapter = self.adapter_class(self._node, above, self.return_net_buffer_lists)
         self.open_upper(self.adapter, above)
         self.initialize(self.adapter)
+        if type(self).check_for_hang is not Miniport.check_for_hang:
+            self.adapter.resets.watch_for_hang(self)
 
-    def restart_layer(self) -> None:
+    def restart_layer(self) -> Status | None:
         """Restart the driver."""
-        self.restart()
+        return self.restart()
 
     def pause_layer(self) -> Status:
         """Pause the driver."""
@@ -90,12 +122,12 @@ class Miniport(OidAnsweringDriver):
 
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Turn what arrived into a handler call; sends that come while paused are completed so (N6-PNP-04)."""
-        if op is Op.SEND and self._node.lifecycle.running:
+        if op is Op.SEND and self._node.lifecycle.running and not self.adapter.resets.active:
             if flags & SendFlags.CHECK_FOR_LOOPBACK:
                 self.adapter.looped.indicate(port, chain)
             self.send_net_buffer_lists(self.adapter, chain, flags)
         elif op is Op.SEND:
-            chain.status = Status.PAUSED
+            chain.status = Status.RESET_IN_PROGRESS if self._node.lifecycle.running else Status.PAUSED
             self.adapter.send_net_buffer_lists_complete(chain)
         elif op is Op.RETURN:
             if self.adapter.looped.out:

@@ -12,6 +12,8 @@ class NetEvent(Enum):
     PAUSE = "pause"
     PORT_ACTIVATION = "port-activation"
     PORT_DEACTIVATION = "port-deactivation"
+    QUERY_REMOVE_DEVICE = "query-remove-device"
+    CANCEL_REMOVE_DEVICE = "cancel-remove-device"
 
     @property
     def number(self) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nodes.message import Message
 from nodes.metrics import Counter, NodeState
-from nodes.ndis.oid import OID_BUFFER_LIMIT, Delivery, OidRequest, RequestType, is_power, unlawful
+from nodes.ndis.oid import OID_BUFFER_LIMIT, Delivery, Oid, OidRequest, RequestType, is_power, unlawful
 from nodes.ndis.packet_filter import Setting, setting_of
 from nodes.status import Status, status_name
 
@@ -29,6 +29,16 @@ HANDLER_LIMIT = 1_000_000_000
 """A handler that takes so many ns has blocked (N6-OID-09)."""
 CANCEL_LIMIT = 1_000_000_000
 """A request that is out so many ns after its cancel ignores it (N6-OID-12)."""
+
+RESTORED = frozenset(
+    {
+        Oid.GEN_CURRENT_PACKET_FILTER,
+        Oid.IEEE_MULTICAST_LIST,
+        Oid.OFFLOAD_ENCAPSULATION,
+        Oid.PM_ADD_WOL_PATTERN,
+    }
+)
+"""What NDIS sets again after a reset that made the device forget it (N6-RST-10)."""
 
 Handler = Callable[[OidRequest], Status]
 Finish = Callable[[OidRequest, int], None]
@@ -66,6 +76,7 @@ class OidQueue:
     ) -> None:
         self.refuse: Status | None = None
         self.removed = False
+        self._settings: dict[int, bytes] = {}
         self._node = node
         self._handlers = handlers
         self._cancel = cancel
@@ -158,6 +169,11 @@ class OidQueue:
         for taken in list(self._taken):
             self._finish(taken, status)
 
+    def set_again(self) -> None:
+        """Set anew what a reset made the device forget: filter, addresses, encapsulation, wake patterns (N6-RST-10)."""
+        for oid, buffer in list(self._settings.items()):
+            self.submit(OidRequest(oid, RequestType.SET, buffer), lambda request, status: None)
+
     def port_of(self, source: int) -> Port | None:
         """Return the port by which requests of `source` come, None if there was none."""
         return self._sources.get(source)
@@ -229,6 +245,8 @@ class OidQueue:
             node.complain("N6-IM-05", taken.handle, f"a {request.name} was answered and not passed down")
         if status == Status.SUCCESS and taken.setting is not None:
             taken.setting.apply()
+        if status == Status.SUCCESS and request.type is RequestType.SET and request.oid in RESTORED:
+            self._settings[request.oid] = request.buffer
         self._taken.remove(taken)
         if taken.timer is not None:
             taken.timer.cancel()

@@ -9,6 +9,7 @@ from nodes.chain import NblChain
 from nodes.crossing import Op, ReceiveFlags
 from nodes.message import Message
 from nodes.metrics import Counter
+from nodes.ndis import edges
 from nodes.ndis.binding import Binding
 from nodes.ndis.indication import deliver_indication
 from nodes.ndis.net_event import NetEvent
@@ -43,13 +44,17 @@ class Protocol(OidIssuingDriver):
     def bind_adapter(self, binding: Binding) -> None:
         """Learn of a binding, which starts paused (ProtocolBindAdapterEx)."""
 
-    def unbind_adapter(self, binding: Binding) -> None:
-        """Forget a binding (ProtocolUnbindAdapterEx)."""
+    def unbind_adapter(self, binding: Binding) -> Status | None:
+        """Forget a binding, paused before (ProtocolUnbindAdapterEx): this cannot fail (N6-UNB-02).
+
+        Return nothing or SUCCESS, or PENDING and call `binding.unbind_complete` later.
+        """
 
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
         """Start or stop using a binding (ProtocolNetPnPEvent): after PAUSE no sends are allowed (N6-PNP-09).
 
-        Return SUCCESS, or PENDING and call `pause_complete` later.
+        QUERY_REMOVE_DEVICE says that the device below is about to go. Return SUCCESS, or PENDING to a PAUSE and call
+        `pause_complete` later; a RESTART that fails leaves the binding paused.
         """
         return Status.SUCCESS
 
@@ -68,33 +73,42 @@ class Protocol(OidIssuingDriver):
     def start(self) -> None:
         """Make a binding of every port and offer it to the driver."""
         for port in self._node.ports:
-            binding = self.binding_class(self._node, port, self.send_net_buffer_lists_complete)
+            binding = self.binding_class(self._node, port, self)
             self._by_port[port.index] = binding
             self.bindings.append(binding)
             self.open_lower(binding)
             self.bind_adapter(binding)
+            binding.move("opened")
 
-    def restart_layer(self) -> None:
-        """Tell the driver that its bindings run."""
-        for binding in self.bindings:
-            self.net_pnp_event(binding, NetEvent.RESTART)
+    def restart_layer(self) -> Status:
+        """Restart every binding that is paused; those that fail stay so."""
+        return edges.restart(self.bindings)
 
     def pause_layer(self) -> Status:
-        """Tell the driver to stop sending; pending if any binding's answer is."""
-        answers = [self.net_pnp_event(binding, NetEvent.PAUSE) for binding in self.bindings]
-        wrong = [answer for answer in answers if answer is not Status.SUCCESS]
-        return wrong[0] if wrong else Status.SUCCESS
+        """Pause every binding that runs; each ends when its driver says so."""
+        return edges.pause(self.bindings)
+
+    def layer_settled(self) -> bool:
+        """Return whether every binding may be counted as paused."""
+        return edges.settled(self.bindings)
+
+    def layer_paused(self) -> None:
+        """Note that every binding is paused."""
+        edges.note_paused(self.bindings)
+
+    def pause_complete(self) -> None:
+        """End the pauses that were answered with PENDING (NdisCompleteNetPnPEvent, N6-PNP-05)."""
+        edges.complete_pauses(self._node, self.bindings)
 
     def stop(self) -> None:
         """Take the bindings away."""
-        for binding in self.bindings:
-            self.unbind_adapter(binding)
-            self.close_lower(binding)
+        edges.unbind(self.bindings)
 
     def accept_message(self, port: Port, op: Op, message: Message) -> None:
         """Hand an indication to the driver."""
         if op is Op.STATUS:
-            deliver_indication(self._node, message, partial(self.status, self._by_port[port.index]))
+            binding = self._by_port[port.index]
+            deliver_indication(self._node, message, partial(binding.heard, self.status))
         else:
             super().accept_message(port, op, message)
 
@@ -115,7 +129,7 @@ class Protocol(OidIssuingDriver):
         binding = self._by_port[port.index]
         if op is Op.COMPLETE:
             self.send_net_buffer_lists_complete(binding, chain, flags)
-        elif op is Op.INDICATE and self._node.lifecycle.running:
+        elif op is Op.INDICATE and binding.running:
             self._node.board.counters[Counter.RECEIVED] += len(chain)
             self._node.board.counters[Counter.RECEIVED_BYTES] += int(chain.length.sum())
             self.receive_net_buffer_lists(binding, chain, flags)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nodes.captured import load_frames
 from nodes.chain import NblChain
 from nodes.ndis import Binding, NetEvent, Protocol
+from nodes.ndis.indication import StatusIndication
 from nodes.options import Choice, Count, InputFile
 from nodes.status import Status
 from nodes.stock.frame_rows import cells_for, write_frame
@@ -79,12 +80,20 @@ class PcapReplay(Protocol):
 
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
         """Go on with the next frame now, or stop at once (N6-PNP-09)."""
-        if binding is self.bindings[0]:
-            self._open = event is NetEvent.RESTART
-            if self._open and self._next < self._total:
-                self._epoch = self.now - self._offset(self._next)
-            self._pump()
+        if binding is self.bindings[0] and event in (NetEvent.PAUSE, NetEvent.RESTART):
+            self._go(event is NetEvent.RESTART)
         return Status.SUCCESS
+
+    def status(self, binding: Binding, indication: StatusIndication) -> None:
+        """Hold sends while the adapter below is being reset (N6-RST-06)."""
+        if binding is self.bindings[0] and indication.code in (Status.RESET_START, Status.RESET_END):
+            self._go(indication.code == Status.RESET_END and binding.running)
+
+    def _go(self, onwards: bool) -> None:
+        self._open = onwards
+        if onwards and self._next < self._total:
+            self._epoch = self.now - self._offset(self._next)
+        self._pump()
 
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
         """Free the packets and send on."""

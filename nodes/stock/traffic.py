@@ -10,6 +10,7 @@ import numpy as np
 
 from nodes.chain import NblChain
 from nodes.ndis import Binding, NetEvent, Protocol
+from nodes.ndis.indication import StatusIndication
 from nodes.options import Count, Positive, Quantity
 from nodes.status import Status
 from nodes.stock.flows import Lane, Sender
@@ -91,16 +92,25 @@ class Traffic(Protocol):
 
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
         """Begin to send, or stop at once (N6-PNP-09)."""
-        lane = self._lanes[binding]
         if event is NetEvent.PAUSE:
-            lane.open = False
-            return Status.SUCCESS
+            self._lanes[binding].open = False
+        elif event is NetEvent.RESTART:
+            self._begin(self._lanes[binding])
+        return Status.SUCCESS
+
+    def status(self, binding: Binding, indication: StatusIndication) -> None:
+        """Hold sends while the adapter below is being reset (N6-RST-06)."""
+        if indication.code == Status.RESET_START:
+            self._lanes[binding].open = False
+        elif indication.code == Status.RESET_END and binding.running:
+            self._begin(self._lanes[binding])
+
+    def _begin(self, lane: Lane) -> None:
         if not any(other.open for other in self._lanes.values()):
             self._plan_from_now()
         lane.open = True
         self._pump(lane)
         self._wait()
-        return Status.SUCCESS
 
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
         """Put packets to rest and send what may leave now."""

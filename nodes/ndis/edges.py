@@ -1,0 +1,59 @@
+"""All bindings of a driver at once: what a node's own pause, restart and halt do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nodes.ndis.states import BindingState
+from nodes.status import Status
+
+if TYPE_CHECKING:
+    from nodes.ndis.binding import Binding
+    from nodes.node import Node
+
+
+def restart(bindings: Sequence[Binding]) -> Status:
+    """Restart every paused binding; return SUCCESS, or the first failure if none runs."""
+    answers = [binding.restart() for binding in bindings if binding.state is BindingState.PAUSED]
+    failed = [status for status in answers if status != Status.SUCCESS]
+    return failed[0] if failed and len(failed) == len(answers) else Status.SUCCESS
+
+
+def pause(bindings: Sequence[Binding]) -> Status:
+    """Begin to pause every running binding."""
+    for binding in bindings:
+        if binding.state is BindingState.RUNNING:
+            binding.begin_pause()
+    return Status.SUCCESS
+
+
+def settled(bindings: Sequence[Binding]) -> bool:
+    """Return whether every binding that is being paused may be counted as paused."""
+    return all(binding.settled for binding in bindings if binding.state is BindingState.PAUSING)
+
+
+def note_paused(bindings: Sequence[Binding]) -> None:
+    """End the pauses."""
+    for binding in bindings:
+        if binding.state is BindingState.PAUSING:
+            binding.move("paused")
+
+
+def complete_pauses(node: Node, bindings: Sequence[Binding]) -> None:
+    """End the pauses that the driver answered with PENDING; without one it is a violation (N6-PNP-05)."""
+    pending = [binding for binding in bindings if binding.answer_pending == "pause"]
+    for binding in pending:
+        binding.pause_complete()
+    if not pending:
+        node.complain("N6-PNP-05", 0, "pause was completed, but no pause is pending")
+
+
+def unbind(bindings: Sequence[Binding]) -> None:
+    """Undo every binding that is left, as its driver halts; PENDING is too late then (N6-UNB-02)."""
+    for binding in bindings:
+        if binding.state is BindingState.PAUSED:
+            binding.begin_unbind()
+            if binding.answer_pending:
+                binding.unbind_complete()
+            binding.end_unbind()
