@@ -34,8 +34,8 @@ class Bundle:
 
     With a multilink `form` frames are cut into fragments of at most `fragment` bytes (0: never cut), each of which
     takes the link that would deliver it first; without, each frame goes whole over one link. What finds every window
-    closed waits here, in order, as everything does until `least_links` have been up at once. `completed` gets packets from above once everything they became is back, with SUCCESS
-    or the first failure's status.
+    closed waits here, in order, as everything does until `least_links` have been up at once. `completed` gets packets
+    from above once everything they became is back, with SUCCESS or the first failure's status.
     """
 
     def __init__(

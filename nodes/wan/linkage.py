@@ -52,7 +52,7 @@ class Linkage:
     ) -> None:
         """Take the driver, its links, the port of each binding, and the (remote, local) addresses shown above."""
         self._driver = driver
-        self._links = links
+        self.links = links
         self._ports = ports
         self._remote, self._local = addresses
         self._infos: dict[Binding, WanInfo] = {}
@@ -69,7 +69,7 @@ class Linkage:
     @property
     def dead(self) -> bool:
         """Return whether lines have been up and none is now."""
-        return self._been_up and not len(self._links)
+        return self._been_up and not len(self.links)
 
     def dial(self) -> None:
         """Ask the miniports that have not answered yet."""
@@ -100,10 +100,10 @@ class Linkage:
         if request.type is not RequestType.QUERY:
             return Status.NOT_SUPPORTED
         numbers = {
-            Oid.GEN_LINK_SPEED: min(self._links.speed // SPEED_UNIT, 0xFFFFFFFF),
+            Oid.GEN_LINK_SPEED: min(self.links.speed // SPEED_UNIT, 0xFFFFFFFF),
             Oid.GEN_MAXIMUM_FRAME_SIZE: MAXIMUM_TOTAL_SIZE - ETHERNET_LENGTH,
             Oid.GEN_MAXIMUM_TOTAL_SIZE: MAXIMUM_TOTAL_SIZE,
-            Oid.GEN_MEDIA_CONNECT_STATUS: 0 if len(self._links) else 1,
+            Oid.GEN_MEDIA_CONNECT_STATUS: 0 if len(self.links) else 1,
         }
         if request.oid in numbers:
             return request.write(numbers[Oid(request.oid)].to_bytes(4, "little"))
@@ -137,12 +137,12 @@ class Linkage:
         if binding not in self._infos:
             self._early[binding].append(record)
             return
-        link = self._links.get(record.ndis_link_context)
+        link = self.links.get(record.ndis_link_context)
         if link is None:
             link = Link(
                 self._ports[binding], record.ndis_link_handle, record.ndis_link_context, self._infos[binding]
             )
-            self._links.add(link)
+            self.links.add(link)
             self._driver.inbound.join(link.context)
         link.line_up(record)
         self._been_up = True
@@ -152,11 +152,11 @@ class Linkage:
     def _line_down(self, binding: Binding, record: Record) -> None:
         assert isinstance(record, MacLineDown)
         self._early_down(binding, record)
-        link = self._links.remove(record.ndis_link_context)
+        link = self.links.remove(record.ndis_link_context)
         if link is None:
             return
         self._driver.deliver(self._driver.inbound.leave(link.context))
-        rest = next(iter(self._links), None)
+        rest = next(iter(self.links), None)
         if rest is not None:
             self._tell_line_up(rest)
             return
@@ -172,7 +172,7 @@ class Linkage:
 
     def _parameters(self, binding: Binding, record: Record) -> None:
         assert isinstance(record, CoLinkParameters)
-        link = self._links.get(record.ndis_link_context)
+        link = self.links.get(record.ndis_link_context)
         if link is not None:
             link.link_parameters(record)
             self._tell_line_up(link)
@@ -180,12 +180,12 @@ class Linkage:
 
     def _fragment(self, binding: Binding, record: Record) -> None:
         assert isinstance(record, MacFragment | CoFragment)
-        if self._links.get(record.ndis_link_context) is not None:
+        if self.links.get(record.ndis_link_context) is not None:
             self._tell(Status.WAN_FRAGMENT, WanFragment(self._remote, self._local, record.errors))
 
     def _tell_line_up(self, link: Link) -> None:
-        window = sum(link.window for link in self._links)
-        speed = min(self._links.speed // SPEED_UNIT, 0xFFFFFFFF)
+        window = sum(link.window for link in self.links)
+        speed = min(self.links.speed // SPEED_UNIT, 0xFFFFFFFF)
         self._tell(
             Status.WAN_LINE_UP,
             WanLineUp(

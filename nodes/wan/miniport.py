@@ -89,7 +89,6 @@ class WanMiniport(Miniport):
         elif op is Op.WAN_RECEIVE_DONE:
             self.adapter.take_back(chain)
             self.frames_taken()
-            self.frames_taken()
         elif op is Op.SEND:
             first = int(chain.handles[0])
             self._node.complain(
