@@ -43,6 +43,8 @@ SCHEMAS: dict[Op, tuple[type[Field], ...]] = {
     Op.OID_DONE: (int, int, int, int, bytes),
     Op.STATUS: (int, int, int, bytes),
     Op.STATUS_DONE: (),
+    Op.LOOKAHEAD: (int, int, bytes, bytes),
+    Op.LOOKAHEAD_DONE: (),
 }
 """Types of the fields in each operation's body; an answer that only has a status may be empty."""
 

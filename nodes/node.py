@@ -236,6 +236,7 @@ class Node:
     def complain(self, rule: str, handle: int, message: str, culprit: str = "") -> None:
         """Report a violation by this node's driver, or by the neighbour `culprit`, and count it."""
         self.board.counters[Counter.VIOLATIONS] += 1
+        rule = rule if culprit else self.driver.broken(rule, handle)
         if rule in {"N6-SEND-10", "N6-RX-04"}:
             self.board.counters[Counter.DUPLICATED] += 1
         self.on_event(Violation(rule, culprit or self.name, handle, message, driver_location()).event())

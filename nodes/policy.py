@@ -47,6 +47,9 @@ class Policy:
         " (contradiction 10, N6-UNB-05)",
     )
 
+    ndis5_sends: Annotated[str, Choice(("call", "post"))] = _switch(
+        "call", "post: an NDIS 5 send is always answered with PENDING first (contradiction 1, N5-SND-07, N5-SND-12)"
+    )
     early_completion: Annotated[str, Choice(("no", "yes"))] = _switch(
         "no",
         "yes: a send call lingers, so that its completion can come before it returns, inferred (N6-SEND-05)",

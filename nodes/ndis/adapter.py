@@ -13,6 +13,7 @@ from nodes.crossing import Op, ReceiveFlags, SendCompleteFlags
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.claims import CLAIMS, check_claims
+from nodes.ndis.generations import Ndis5CallsForbidden
 from nodes.ndis.loopback import LoopedBack
 from nodes.ndis.nbl import NblSource
 from nodes.ndis.oid_edges import OidServing
@@ -31,7 +32,7 @@ Lend = Callable[[Port, NblChain, int], None]
 Returned = Callable[["Adapter", NblChain, int], None]
 
 
-class Adapter(OidServing, NblSource):
+class Adapter(OidServing, NblSource, Ndis5CallsForbidden):
     """The adapter handle: `ports` lead to the drivers bound above.
 
     `handle` is the SourceHandle of everything indicated here, `looped` what NDIS looped back at this edge, `open`

@@ -135,6 +135,7 @@ class Protocol(OidIssuingDriver):
             self.receive_net_buffer_lists(binding, chain, flags)
         elif op is Op.INDICATE:
             self._node.board.counters[Counter.DROPPED] += len(chain)
-            binding.return_net_buffer_lists(chain)
+            if not flags & ReceiveFlags.RESOURCES:
+                binding.return_net_buffer_lists(chain)
         else:
             super().accept(port, op, chain, flags)

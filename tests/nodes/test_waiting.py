@@ -21,6 +21,8 @@ EARLY = Policy(early_completion="yes")
 class Patient(Teller):
     """Sends one packet, waits until it is back, and notes what happened in the meantime."""
 
+    patient = False
+
     def wait_for_send(self, count: int = 1) -> bool:
         """Return whether the packets came back within LIMIT."""
         self.send(count)
@@ -36,7 +38,6 @@ class Patient(Teller):
     def bind_adapter(self, binding: Binding) -> None:
         super().bind_adapter(binding)
         self.order: list[str] = []
-        self.patient: bool = False
 
 
 class Doubtful(Floor):
