@@ -44,14 +44,11 @@ class Step:
 def start_script(roster: Roster, limits: Limits) -> list[Step]:
     """Bring the stacks up from their bottom, and what makes traffic last: whom it reaches is there by then."""
     others = [tuple(node for node in level if node not in roster.sources) for level in roster.levels]
+    sources = [tuple(node for node in level if node in roster.sources) for level in roster.levels]
     return [
         Step("hello", tuple(roster.names), limits.start),
         *(Step("initialize", level, limits.start) for level in roster.levels),
-        *(
-            Step("restart", level, limits.start)
-            for level in [*others, tuple(sorted(roster.sources))]
-            if level
-        ),
+        *(Step("restart", level, limits.start) for level in [*others, *sources] if level),
     ]
 
 
