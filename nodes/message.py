@@ -132,7 +132,7 @@ class Messages:
 
     def arrived(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
         """Hand each message that has come in to the driver."""
-        chain = port.check_in(handles)
+        chain = port.take_asked(handles)
         self._node.custody.receive(chain.handles, chain.slots)
         if len(chain) == len(handles):
             flags = ((meta & CALL_MASK) >> np.uint64(FLAGS_SHIFT)).tolist()

@@ -64,6 +64,10 @@ class PortCounter(IntEnum):
     NOTICES = 7
     OLDEST_OUT = 8
     """When the oldest entry not yet read by the peer was published, ns (0: none); kept while idle only."""
+    MESSAGES_OUT = 9
+    ANSWERS_IN = 10
+    MESSAGES_IN = 11
+    ANSWERS_OUT = 12
 
 
 class HistogramRow(IntEnum):

@@ -29,6 +29,7 @@ from nodes.crossing import (
     call_meta,
 )
 from nodes.custody import Custody
+from nodes.message_end import MessageEnd
 from nodes.metrics import PortCounter
 from nodes.spec import EdgeSpec
 from shm.arena import Slots
@@ -61,7 +62,7 @@ Outgoing = Callable[[Op, Slots, int], None]
 """Called with operation, slots and time of packets about to be published."""
 
 
-class Port:
+class Port(MessageEnd):
     """One end of one edge.
 
     `out` is the in-flight table (the handle that is out, by slot), `outstanding` how many packets are, `asked` how many
@@ -166,26 +167,6 @@ class Port:
         self._write_staged()
         self._note_held(chain, self._custody.now())
         self._write(op, chain, statuses.astype(np.uint64) << _STATUS_SHIFT_U64 | np.uint64(meta))
-
-    def ask(self, op: Op, chain: NblChain, flags: int) -> None:
-        """Hand messages over as one call; they take no credit, as rings have room for every message slot."""
-        self._custody.release(chain.handles, chain.slots, OP_INFO[op])
-        self.asked += len(chain)
-        self._write_staged()
-        self._write(op, chain, call_meta(op, flags) | END)
-
-    def answer(self, op: Op, chain: NblChain, status: int) -> None:
-        """Give messages back with a status; one that this node does not hold is reported and left out."""
-        if self._custody.release(chain.handles, chain.slots, OP_INFO[op]) is None:
-            self._write_staged()
-            self._write(op, chain, op | status << STATUS_SHIFT)
-
-    def take_answers(self, handles: U64) -> NblChain:
-        """Return messages that were out through this port and are back; others are reported and left out."""
-        chain = self.take_back(handles, "N6-OID-02")
-        self.outstanding += len(chain)
-        self.asked -= len(chain)
-        return chain
 
     def notice(self, op: Op, argument: int, flags: int = 0) -> None:
         """Send a number: behind the calls made before it, and later than that while the ring's notices are unread."""

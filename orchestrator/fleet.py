@@ -49,6 +49,9 @@ class Fleet(Protocol):
     def events(self, until: int | None) -> list[Event]:
         """Return what has happened, in order; empty when the time came first."""
 
+    def watch(self, socket: zmq.Socket[bytes]) -> None:
+        """Let `events` return too when something has come for `socket`, on a fleet that waits."""
+
     def trace_sha256(self) -> str | None:
         """Return the hash of everything that was recorded, where that is exact; else None."""
 
@@ -118,6 +121,10 @@ class ProcessFleet:
         if self._watch.due() <= self.now():
             events += self._stalls()
         return events
+
+    def watch(self, socket: zmq.Socket[bytes]) -> None:
+        """Wait for messages to `socket` too."""
+        self._poller.register(socket, zmq.POLLIN)
 
     def trace_sha256(self) -> str | None:
         """Return None: processes run truly at once, so no order of their events is exact."""

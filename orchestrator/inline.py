@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+import zmq
 from numpy.typing import NDArray
 
 from nodes.build import build_node
@@ -144,6 +145,9 @@ class InlineFleet:
         interrupts: list[Event] = [Interrupted()] * self._signals.take()
         events, self._events = self._events, []
         return interrupts + events
+
+    def watch(self, socket: zmq.Socket[bytes]) -> None:
+        """Do nothing: this fleet never waits, so whoever asks for events looks at sockets often enough."""
 
     def trace_sha256(self) -> str:
         """Return the hash of everything that any node has recorded, in the order it happened."""

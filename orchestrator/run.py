@@ -20,6 +20,7 @@ from orchestrator.events import (
     Event,
     Fail,
     Reason,
+    Replied,
     Running,
     Send,
     Signal,
@@ -36,6 +37,7 @@ from orchestrator.inline import InlineFleet, Scheduler, SeededScheduler
 from orchestrator.memory import RunMemory, check_room
 from orchestrator.plan import Plan, compile_plan
 from orchestrator.processes import ForkServer
+from orchestrator.query import QueryServer
 from orchestrator.replays import prepare_captures
 from orchestrator.rundir import RunDirectory, run_details
 from orchestrator.script import Limits, Roster
@@ -122,6 +124,7 @@ class Run:
         self._sources_done = False
         self._conclusion: Reason | None = None
         self._fleet: Fleet
+        self._queries: QueryServer
         self._supervisor: Supervisor
 
     def __enter__(self) -> Self:
@@ -229,6 +232,11 @@ class Run:
         self._supervisor = Supervisor(roster, self._policy, self._limits)
         if self.output is not None:
             self.output.mkdir(parents=True, exist_ok=True)
+        self._queries = QueryServer(
+            directory.path, {spec.name: spec.node for spec in self.plan.nodes}, self._fleet.send
+        )
+        self._resources.callback(self._queries.close)
+        self._fleet.watch(self._queries.socket)
         self._fleet.start()
         details = run_details(directory.token, self.name, self.mode, self.plan.nodes, self.pids)
         directory.write(details, self.plan.nodes)
@@ -264,6 +272,7 @@ class Run:
             times.append(round(real_time * 1e9))
         for event in self._fleet.events(min(times, default=None)):
             self._apply(event)
+        self._queries.receive()
         now = self._fleet.now()
         for key in [key for key, due in self._timers.items() if due <= now]:
             del self._timers[key]
@@ -287,6 +296,8 @@ class Run:
         return tell_holders(find_holdings(self.arena, specs, set(), self.now()), specs)
 
     def _apply(self, event: Event) -> None:
+        if isinstance(event, Replied) and self._queries.answer(event):
+            return
         if isinstance(event, Violated) and len(self.violations) < KEPT_VIOLATIONS:
             self.violations.append(event.details)
         for action in self._supervisor.handle(event):

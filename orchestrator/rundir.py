@@ -3,6 +3,7 @@
     lock          held with flock as long as the run lives; the kernel lets go of it on any death
     lifeline      a FIFO whose write end the orchestrator holds: its end is the end of the nodes
     control       the ROUTER's socket        bell-<n>    the nodes' sockets
+    query         where other processes ask the run's nodes
     run.json      what the run is            nodes.msgpack  the nodes' specs, for read-only attachment
 
 A directory appears under its final name only when its lock is held, so nobody ever sees a living run

@@ -30,6 +30,8 @@ _KNOWN: tuple[tuple[str, str, type[Failure]], ...] = (
     ("orchestrator.capture_formats", "CaptureError", InvalidInput),
     ("orchestrator.drivers", "UnknownDriver", InvalidInput),
     ("orchestrator.inspect", "NoSuchRun", InvalidInput),
+    ("orchestrator.query", "NoSuchNode", InvalidInput),
+    ("orchestrator.query", "QueryFailed", Failure),
     ("nodes.loader", "DriverLoadError", InvalidInput),
     ("orchestrator.plan", "PlanTooLarge", InvalidInput),
     ("shm.errors", "SharedMemoryFull", InvalidInput),
