@@ -1,9 +1,9 @@
 """Waiting inside a handler: what a node does while its driver waits for something.
 
 A driver waits in its handler, as a thread at PASSIVE_LEVEL blocks in KeWaitForSingleObject. Meanwhile the node goes
-on as DPCs do under a blocked thread: replies reach their handlers, timers run, and whoever is being called may call
-back. New work from others is put aside in its order and handled once the handler has returned, so that handlers do
-not pile up on each other. A `call` crossing waits in the same way for its answer.
+on as DPCs do under a blocked thread: replies reach their handlers, timers run, calls that others wait for are taken,
+and whoever is being called may call back. Other new work is put aside in its order and handled once the handler has
+returned, so that handlers do not pile up on each other. A `call` crossing waits in the same way for its answer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.chain import NblChain
-from nodes.crossing import NESTED, NOTICE, REPLY, Op
+from nodes.crossing import CALLED, FLAGS_SHIFT, NESTED, NOTICE, REPLY, Op
 from nodes.timers import NEVER
 from shm.vectors import none_set
 
@@ -123,7 +123,7 @@ class Waiting:
         served, place = 0, 0
         while place < len(inbox):
             batch = inbox[place]
-            if self._allows(batch):
+            if self._allows(batch, inbox):
                 del inbox[place]
                 self._node.handle(batch)
                 served += len(batch.handles)
@@ -132,10 +132,22 @@ class Waiting:
                 place += 1
         return served
 
-    def _allows(self, batch: Batch) -> bool:
-        """Return whether a batch is handled now: replies and what nests always, calls back while not too deep."""
+    def _allows(self, batch: Batch, inbox: deque[Batch]) -> bool:
+        """Return whether a batch is handled now.
+
+        Replies and what nests always are, and so is whatever stands before a call of the same neighbour, which waits
+        for its return; calls back are, while they do not nest too deep.
+        """
         if batch.op & REPLY or batch.op in NESTED:
+            return True
+        if any(other.port is batch.port and _is_call(other) for other in inbox):
             return True
         if batch.op & NOTICE or self.depth > NESTING:
             return False
         return any(wait.called is batch.port for wait in self._waits)
+
+
+def _is_call(batch: Batch) -> bool:
+    """Return whether the neighbour waits for the handler of this request to return."""
+    called = batch.op is Op.SEND and int(batch.meta[0]) >> FLAGS_SHIFT & CALLED
+    return bool(called) or batch.op in (Op.INDICATE_CALL, Op.LOOKAHEAD)

@@ -205,7 +205,7 @@ class Intermediate(OidPassingDriver):
             self.send_net_buffer_lists_complete(edge, chain, flags)
         elif edge.running:
             self.receive_net_buffer_lists(edge, chain, flags)
-        else:
+        elif not flags & ReceiveFlags.RESOURCES:
             edge.return_net_buffer_lists(chain)
 
     def accept_notice(self, port: Port, op: Op, argument: int) -> None:

@@ -67,7 +67,7 @@ class Adapter5(Adapter):
         self.indicating[context] = packet_size
         self._node.messages.post(port, Op.LOOKAHEAD, (context, packet_size, header, lookahead), answered)
         returned = self._node.waiting.until(lambda: bool(answers), CALL_LIMIT, port)
-        del self.indicating[context]
+        self.indicating.pop(context, None)
         if not returned:
             raise CallUnanswered(f"{port.spec.peer_name} did not return from its receive handler")
         return Status(answers[0])

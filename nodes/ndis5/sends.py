@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
@@ -60,6 +61,7 @@ class Sends:
         self._called: set[int] = set()
         self._blocked = False
         self._inside = False
+        self._postponed: deque[Callable[[], None]] = deque()
 
     @property
     def waiting(self) -> int:
@@ -118,7 +120,10 @@ class Sends:
             self._back(packet, status, 0)
 
     def locked(self, callback: Callable[[], None]) -> None:
-        """Make a call of the driver's inside its lock; what is sent meanwhile is offered afterwards (N5-SND-06)."""
+        """Make a call of the driver's inside its lock, or once it is free; sends go on afterwards (N5-SND-06)."""
+        if self._inside:
+            self._postponed.append(callback)
+            return
         with self._enter():
             callback()
         self.offer()
@@ -152,6 +157,8 @@ class Sends:
                 irql.settle()
         finally:
             self._inside = False
+        if self._postponed:
+            self._node.defer(partial(self.locked, self._postponed.popleft()))
 
     def _offer_one(self, packet: Nbl) -> None:
         with self._enter():
