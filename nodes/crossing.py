@@ -99,7 +99,7 @@ MESSAGES = frozenset(int(op) for op, info in _INFO.items() if info.state == 6)
 MESSAGE_ANSWERS = frozenset(int(op) for op, info in _INFO.items() if info.state == 7)
 
 
-NESTED = frozenset({Op.OID, Op.TRANSFER, Op.VERDICT})
+NESTED = frozenset({Op.OID, Op.TRANSFER, Op.VERDICT, Op.WAN_SEND})
 """Requests and notices that are handled even while their driver waits: whoever made one may be waiting for it to go on."""
 
 CALLED = 0x100000

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from nodes import chain, crossing, driver, ndis, status
+from nodes import chain, crossing, driver, ndis, status, wan
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 NAMES = (DOCS / "names.md").read_text()
-ROOMS: tuple[Any, ...] = (ndis, chain, crossing, driver, status)
+ROOMS: tuple[Any, ...] = (ndis, wan, chain, crossing, driver, status)
 OURS = re.compile(r"`([A-Z][A-Za-z]+(?:\.[a-zA-Z_]+)?)`")
 WINDOWS = re.compile(r"\b(?:Ndis[A-Z]|Miniport|Protocol|Filter)[A-Z]?[A-Za-z]*")
 PATHS = re.compile(r"`((?:shm|nodes|orchestrator|tests|examples|deploy|docs)/[a-z0-9_./-]*)`")

@@ -29,7 +29,7 @@ class LineOptions:
     max_transmit: int = 8
     padding: int = 8
     speed: int = 1_000_000
-    serialized: bool = True
+    serialised: bool = True
 
 
 class Line(WanMiniport):
@@ -38,7 +38,7 @@ class Line(WanMiniport):
     Options = LineOptions
 
     def initialize(self, adapter: Adapter) -> None:
-        self.serialized = self.options.serialized
+        self.serialised = self.options.serialised
         self.packets: list[WanPacket] = []
         self.frames: list[bytes] = []
         self.rooms: list[tuple[int, int]] = []

@@ -48,7 +48,7 @@ class WanMiniportOptions:
             "help": "PENDING until the frame has left; SUCCESS at once, when the NIC has a copy; or drawn (WAN-SND-14)"
         },
     )
-    serialized: bool = field(default=True, metadata={"help": "let NDIS enter the driver one call at a time"})
+    serialised: bool = field(default=True, metadata={"help": "let NDIS enter the driver one call at a time"})
     dial: Duration = field(default=0, metadata={"help": "time from the start until the line is up"})
     buffers: Positive = field(default=256, metadata={"help": "receive buffers of the NIC"})
 
@@ -66,7 +66,7 @@ class StockWanMiniport(WanMiniport):
     def initialize(self, adapter: Adapter) -> None:
         """Set the link up, line down."""
         node, options = self._node, self.options
-        self.serialized = options.serialized
+        self.serialised = options.serialised
         self._wire = Wire(node.arena, node.ports, pad=False)
         self._transmitter = Transmitter(
             node.arena,

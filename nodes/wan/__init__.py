@@ -5,11 +5,14 @@ lines goes by status records. May import the node's own modules, `nodes.ndis` an
 """
 
 from nodes.wan.adapter import WanAdapter
+from nodes.wan.condis import CoWanAdapter, CoWanMiniport
 from nodes.wan.miniport import WanMiniport
 from nodes.wan.packet import WanPacket
 from nodes.wan.records import MacFragment, MacLineDown, MacLineUp, WanError, WanInfo, WanQuality
 
 __all__ = [
+    "CoWanAdapter",
+    "CoWanMiniport",
     "MacFragment",
     "MacLineDown",
     "MacLineUp",

@@ -183,7 +183,7 @@ class WanAdapter(Adapter):
                 "WAN-SND-08", packet.handle, f"a WAN send was completed with spin lock {names} held"
             )
         always = node.policy.wan_completion_irql == "dispatch"
-        exact = always or getattr(node.driver, "serialized", True)
+        exact = always or getattr(node.driver, "serialised", True)
         if irql.level > Irql.DISPATCH or (exact and irql.level is not Irql.DISPATCH):
             wanted = "DISPATCH" if exact else "DISPATCH at most"
             node.complain(

@@ -76,7 +76,7 @@ class CoWanAdapter(WanAdapter):
 class CoWanMiniport(WanMiniport):
     """A CoNDIS WAN miniport driver: NBLs come by VC, and every one is completed, as there is no return value."""
 
-    serialized = False
+    serialised = False
     adapter_class = CoWanAdapter
     adapter: CoWanAdapter
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +25,19 @@ if TYPE_CHECKING:
 class WanMiniport(Miniport):
     """A WAN miniport driver.
 
-    It has no MiniportSend entry: NBLs that a protocol sends it straight are failed (WAN-SND-11). `serialized` says
+    It has no MiniportSend entry: NBLs that a protocol sends it straight are failed (WAN-SND-11). `serialised` says
     whether NDIS enters its handlers one at a time (WAN-SND-13).
     """
 
-    serialized: bool = True
+    serialised: bool = True
     adapter_class = WanAdapter
     adapter: WanAdapter
 
     def __init__(self, node: Node, options: Any) -> None:
         super().__init__(node, options)
-        self._inside = 0
+        self._inside = False
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._sends: deque[tuple[Port, NblChain]] = deque()
 
     def wan_info(self) -> WanInfo:
         """Return what OID_WAN_GET_INFO asks for: windows, frame size and the room wanted around the data."""
@@ -71,21 +74,23 @@ class WanMiniport(Miniport):
         self._enter(lambda: self._accept(port, op, chain, flags))
 
     def _enter(self, call: Callable[[], None]) -> None:
-        if self._inside and self.serialized:
-            self._node.defer(lambda: self._enter(call))
+        """Have a handler entered; what a serialised driver must not see yet waits until it has left its handler."""
+        if not self.serialised:
+            call()
             return
-        self._inside += 1
-        if self.serialized:
+        self._waiting.append(call)
+        while self._waiting and not self._inside:
+            self._inside = True
             self._node.irql.enter(Irql.DISPATCH)
-        call()
-        if self.serialized:
+            self._waiting.popleft()()
             self._node.irql.settle()
-        self._inside -= 1
+            self._inside = False
 
     def _accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         if op is Op.WAN_SEND:
-            for number in range(len(chain)):
-                self._send(port, chain[number : number + 1])
+            self._sends += ((port, chain[number : number + 1]) for number in range(len(chain)))
+            while self._sends:
+                self._send(*self._sends.popleft())
         elif op is Op.WAN_RECEIVE_DONE:
             self.adapter.take_back(chain)
             self.frames_taken()

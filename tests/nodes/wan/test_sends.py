@@ -29,6 +29,30 @@ class Locked(Line):
             super().complete(count, status)
 
 
+class Waiter(Line):
+    """Waits in its send handler until it has been entered a second time, or for a while."""
+
+    inside = deepest = 0
+
+    def wan_send(self, link_handle: int, packet: WanPacket) -> Status:
+        self.inside += 1
+        self.deepest = max(self.deepest, self.inside)
+        first = len(self.packets) == 0
+        super().wan_send(link_handle, packet)
+        if first:
+            self.wait(lambda: len(self.packets) > 1, 1_000)
+        self.inside -= 1
+        return Status.SUCCESS
+
+
+class Leveller(Line):
+    """Notes the level that its send handler is entered at."""
+
+    def wan_send(self, link_handle: int, packet: WanPacket) -> Status:
+        self.level = self.current_irql()
+        return super().wan_send(link_handle, packet)
+
+
 class WithSend(Line):
     """Has a MiniportSend entry, which no WAN miniport has."""
 
@@ -209,7 +233,7 @@ def test_a_completion_under_a_spin_lock_is_caught() -> None:
 
 @pytest.mark.rule("WAN-SND-09")
 @pytest.mark.parametrize(
-    ("serialized", "level", "broken"),
+    ("serialised", "level", "broken"),
     [
         (True, Irql.PASSIVE, ["WAN-SND-09"]),
         (True, Irql.DISPATCH, []),
@@ -219,9 +243,9 @@ def test_a_completion_under_a_spin_lock_is_caught() -> None:
     ],
 )
 def test_the_level_of_a_completion_depends_on_serialisation(
-    serialized: bool, level: Irql, broken: list[str]
+    serialised: bool, level: Irql, broken: list[str]
 ) -> None:
-    stack = Stack({"serialized": serialized})
+    stack = Stack({"serialised": serialised})
     stack.send(1)
     line = stack.line()
     old = line.raise_irql(level)
@@ -262,6 +286,33 @@ def test_a_miniport_send_entry_is_never_entered() -> None:
     assert bench.driver("top", Teller).back == [(sent, "FAILURE")]
     assert bench.kinds() == [("line", "WAN-SND-11")]
     assert not bench.driver("line", WithSend).entered
+
+
+@pytest.mark.rule("WAN-SND-13")
+@pytest.mark.parametrize(("serialised", "inside"), [(True, 1), (False, 2)])
+def test_only_a_deserialised_miniport_is_entered_while_it_is_in_a_handler(
+    serialised: bool, inside: int
+) -> None:
+    stack = Stack((Waiter, {"serialised": serialised}))
+    line = stack.bench.driver("line0", Waiter)
+
+    def send_more() -> None:
+        stack.top().send(2)
+
+    stack.top().set_timer(500, send_more)
+    stack.send(1)
+    stack.bench.run_for(10_000)
+    sent = stack.top().sent
+    assert line.deepest == inside
+    assert sorted(stack.top().back) == [(handle, "SUCCESS") for handle in sorted(sent)]
+
+
+@pytest.mark.rule("WAN-SND-13", "WAN-SND-09")
+@pytest.mark.parametrize(("serialised", "level"), [(True, Irql.DISPATCH), (False, Irql.PASSIVE)])
+def test_a_serialised_miniport_is_entered_at_dispatch(serialised: bool, level: Irql) -> None:
+    stack = Stack((Leveller, {"serialised": serialised}))
+    stack.send(1)
+    assert stack.bench.driver("line0", Leveller).level is level
 
 
 @pytest.mark.rule("WAN-SND-12")
