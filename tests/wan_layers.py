@@ -11,6 +11,7 @@ from nodes.irql import Irql
 from nodes.ndis import Adapter, Binding
 from nodes.ndis.indication import StatusIndication
 from nodes.ndis.oid import OidRequest
+from nodes.policy import Policy
 from nodes.status import Status
 from nodes.stock.ndiswan import NdisWan
 from nodes.wan import MacLineDown, MacLineUp, WanInfo, WanMiniport, WanPacket
@@ -126,14 +127,16 @@ class WanTeller(Teller):
 class Stack:
     """A teller over NDISWAN over lines, running and at rest."""
 
-    def __init__(self, *lines: dict[str, Any] | Layer, tops: int = 1, **ndiswan: Any) -> None:
+    def __init__(
+        self, *lines: dict[str, Any] | Layer, tops: int = 1, policy: Policy | None = None, **ndiswan: Any
+    ) -> None:
         layers: dict[str, Layer] = {f"top{number}": WanTeller for number in range(tops)}
         layers["wan"] = (NdisWan, ndiswan)
         bindings = [f"top{number} -> wan" for number in range(tops)]
         for number, line in enumerate(lines):
             layers[f"line{number}"] = (Line, line) if isinstance(line, dict) else line
             bindings.append(f"wan -> line{number}")
-        self.bench = Bench(layers, bindings).start()
+        self.bench = Bench(layers, bindings, policy=policy).start()
         self.settle()
 
     def settle(self) -> None:

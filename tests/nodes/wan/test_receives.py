@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodes.metrics import Counter
+from nodes.policy import Policy
 from nodes.status import Status
 from nodes.wan.multilink import headers
 from tests.wan_layers import Line, Stack
@@ -121,6 +122,14 @@ def test_an_indication_under_a_spin_lock_is_caught() -> None:
     with stack.line().allocate_spin_lock("receive"):
         stack.line().adapter.wan_indicate_receive(stack.line().context, bridged(b"x"))
     assert stack.rules() == ["WAN-RCV-03"]
+
+
+@pytest.mark.rule("WAN-RCV-03")
+def test_the_policy_may_allow_locks_across_indications() -> None:
+    stack = Stack({}, policy=Policy(lock_across_calls="allowed"))
+    with stack.line().allocate_spin_lock("receive"):
+        stack.line().adapter.wan_indicate_receive(stack.line().context, bridged(b"x"))
+    assert stack.rules() == []
 
 
 @pytest.mark.rule("WAN-RCV-03")

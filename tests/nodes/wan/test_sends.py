@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nodes.irql import Irql
+from nodes.policy import Policy
 from nodes.status import Status
 from nodes.wan import WanPacket
 from nodes.wan.ppp import protocol_of, unframed
@@ -252,6 +253,17 @@ def test_the_level_of_a_completion_depends_on_serialisation(
     line.adapter.wan_send_complete(line.packets[0])
     line.lower_irql(old)
     assert stack.rules() == broken
+
+
+@pytest.mark.rule("WAN-SND-09")
+def test_by_the_text_of_1998_every_completion_is_at_dispatch() -> None:
+    stack = Stack({"serialised": False}, policy=Policy(wan_completion_irql="dispatch"))
+    stack.send(2)
+    first, second = stack.line().packets
+    stack.line().adapter.wan_send_complete(first)
+    with stack.line().at_dispatch():
+        stack.line().adapter.wan_send_complete(second)
+    assert stack.rules() == ["WAN-SND-09"]
 
 
 @pytest.mark.rule("WAN-SND-10")
