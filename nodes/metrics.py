@@ -49,6 +49,8 @@ class Counter(IntEnum):
     """OID requests that this node's driver answered."""
     STATUS_INDICATIONS = 23
     """Status indications that this node's driver made."""
+    OIDS_FAILED = 24
+    """Answers to OID requests that were not as they must be, where the driver checks."""
 
 
 class PortCounter(IntEnum):

@@ -14,6 +14,7 @@ STOCK_DRIVERS: dict[str, str] = {
     "loopback": "nodes.stock.loopback:Loopback",
     "tracer": "nodes.stock.tracer:Tracer",
     "pass-through": "nodes.stock.pass_through:PassThrough",
+    "oid-storm": "nodes.stock.oid_storm:OidStorm",
     "ndiswan": "nodes.stock.ndiswan:NdisWan",
     "wan-miniport": "nodes.stock.wan_miniport:StockWanMiniport",
 }

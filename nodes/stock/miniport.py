@@ -129,6 +129,14 @@ class StockMiniport(Miniport):
         """Answer at once, as far as the NIC knows."""
         return self._oids.answer(request)
 
+    def direct_oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
+        """Answer at once, whatever else is being asked."""
+        return self._oids.answer(request)
+
+    def synchronous_oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
+        """Answer at once."""
+        return self._oids.answer(request)
+
     @property
     def connected(self) -> bool:
         """Return whether there is a wire."""

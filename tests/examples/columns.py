@@ -8,7 +8,10 @@ from typing import Any
 from orchestrator import Report
 from orchestrator.report_model import EdgePart, NodePart
 
-_COUNTERS = ("sent", "completed", "received", "wire_sent", "wire_lost", "missing", "foreign", "violations")
+_COUNTERS = (
+    *("sent", "completed", "received", "wire_sent", "wire_lost", "missing", "foreign", "violations"),
+    *("oids", "oids_answered", "oids_failed", "status_indications"),
+)
 
 
 def deterministic_columns(report: Report) -> dict[str, Any]:
