@@ -132,7 +132,9 @@ class Intermediate(OidPassingDriver):
         """
         self.adapters.remove(adapter)
         adapter.open = False
+        adapter.halt_action = HaltAction.INSTANCE_DEINITIALIZED
         self.halt_device_instance(adapter, HaltAction.INSTANCE_DEINITIALIZED)
+        self.close_upper(adapter)
 
     def halt_device_instance(self, adapter: Adapter, action: HaltAction) -> None:
         """Release what belongs to one virtual miniport (MiniportHaltEx of it, N6-IM-07)."""
@@ -179,8 +181,6 @@ class Intermediate(OidPassingDriver):
         for adapter in list(self.adapters):
             self.deinitialize_device_instance(adapter)
         self.halt()
-        for adapter in self.adapters:
-            self.close_upper(adapter)
         edges.unbind(self.bindings)
         self.clones.close()
 

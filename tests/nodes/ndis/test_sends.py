@@ -443,16 +443,26 @@ def test_a_packet_sent_again_with_its_old_cancel_id_is_reported() -> None:
 
 
 @pytest.mark.rule("N6-SEND-22")
-def test_a_driver_that_halts_with_packets_of_others_is_reported() -> None:
+def test_a_layer_that_holds_sends_is_not_halted() -> None:
     layers: dict[str, Any] = {"top": Teller, "gate": (Gate, {"gather": 100}), "floor": Floor}
     bench = Bench(layers, ["top -> gate -> floor"]).start()
     gate = bench.driver("gate", Gate)
     bench.driver("top", Teller).send(3)
     bench.settle()
-    gate.pause = lambda: Status.SUCCESS  # type: ignore[method-assign]
+    setattr(gate, "pause", lambda: Status.SUCCESS)  # noqa: B010
     bench.pause("gate")
-    bench.command("gate", "halt")
-    assert ("gate", "N6-SEND-22") in bench.kinds()
+    assert "3 sends not completed" in bench.command("gate", "halt")[0]["error"]
+
+
+@pytest.mark.rule("N6-SEND-22")
+def test_a_driver_that_halts_with_received_packets_is_reported() -> None:
+    bench, top, floor = stack()
+    top.keep = True
+    floor.indicate(bytes(60), bytes(60))
+    bench.settle()
+    bench.pause("top")
+    bench.command("top", "halt")
+    assert ("top", "N6-SEND-22") in bench.kinds()
 
 
 @pytest.mark.rule("N6-SEND-23", "N6-SEND-06")
