@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from nodes.custody import Custody
 from nodes.nbl_flags import is_packet_type
-from nodes.net_buffer import Nbl, NetBuffer
+from nodes.net_buffer import Mdl, Nbl, NetBuffer
 from shm.arena import CELL_LENGTH, Slots
 from shm.handle import slots_of
 from shm.vectors import none_set, same
 
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
-__all__ = ["Nbl", "NblChain"]
+__all__ = ["Mdl", "Nbl", "NblChain", "NetBuffer"]
 
 _CELL_MASK = CELL_LENGTH - 1
 _STEPS = np.arange(4096, dtype=np.int64) * CELL_LENGTH
