@@ -100,7 +100,7 @@ MESSAGE_ANSWERS = frozenset(int(op) for op, info in _INFO.items() if info.state 
 
 
 NESTED = frozenset({Op.OID, Op.TRANSFER, Op.VERDICT, Op.WAN_SEND})
-"""Requests and notices that are handled even while their driver waits: whoever made one may be waiting for it to go on."""
+"""Requests and notices that are handled even while their driver waits: whoever made one may wait for it to go on."""
 
 CALLED = 0x100000
 """Private flag of a send or transfer whose caller waits for the verdict."""

@@ -17,9 +17,10 @@ from nodes.build import attach_segments, build_node, listen
 from nodes.clock import MonotonicClock
 from nodes.lifecycle import Reply
 from nodes.metrics import Counter
-from nodes.node import Node, failure_event
+from nodes.node import Node
 from nodes.spec import NodeSpec
 from nodes.timers import NEVER
+from nodes.verifier.violation import failure_event
 from shm.board import Word
 from shm.doorbell import BellListener
 

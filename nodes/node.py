@@ -6,7 +6,6 @@ then publishes whatever the driver handed over. The node does not know whether a
 
 from __future__ import annotations
 
-import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -46,7 +45,7 @@ from nodes.rng import Rng
 from nodes.spec import NodeSpec
 from nodes.status import UNSET
 from nodes.timers import NEVER, Timers
-from nodes.verifier.violation import Violation, driver_location
+from nodes.verifier.violation import Violation, driver_location, failure_event
 from nodes.waiting import Batch, Waiting, nobody_else
 from nodes.watch import Watch
 from shm.arena import Arena, Pool
@@ -66,15 +65,7 @@ BATCH = 512
 WATCH_EVERY = 63
 """A busy node looks at how long packets have been there in one of so many polls, an idle one in each."""
 
-MAX_TRACEBACK = 16384
-
 EventSink = Callable[[dict[str, Any]], None]
-
-
-def failure_event(error: BaseException) -> dict[str, Any]:
-    """Return the event that tells of an exception out of driver code."""
-    text = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
-    return {"kind": "failed", "error": type(error).__name__, "message": str(error), "traceback": text}
 
 
 def whole_calls(entries: Entries) -> Entries:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 _OWN_ROOTS = ("nodes.", "shm.")
 _DRIVER_ROOTS = ("nodes.stock.",)
+MAX_TRACEBACK = 16384
 _DISPATCHER = "nodes.node"
 _ENTRANCES = frozenset({"poll", "command"})
 """The functions of the dispatcher from which all driver code is called."""
@@ -38,6 +40,12 @@ class Violation:
             "message": self.message,
             "where": self.where,
         }
+
+
+def failure_event(error: BaseException) -> dict[str, Any]:
+    """Return the event that tells of an exception out of driver code."""
+    text = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
+    return {"kind": "failed", "error": type(error).__name__, "message": str(error), "traceback": text}
 
 
 def driver_location() -> str:
