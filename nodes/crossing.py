@@ -147,6 +147,12 @@ class ReceiveFlags(IntFlag):
     LOOPBACK = 0x10000
 
 
+LOOP_BACK = int(SendFlags.CHECK_FOR_LOOPBACK)
+RESOURCES = int(ReceiveFlags.RESOURCES)
+LOOPED = int(ReceiveFlags.LOOPBACK)
+"""Flags asked for on every call, as plain numbers: an operation on an IntFlag costs as much as all other checks."""
+
+
 class ReturnFlags(IntFlag):
     """NDIS_RETURN_FLAGS_XXX, with their Windows values."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.chain import NblChain
-from nodes.crossing import Op, ReceiveFlags, SendCompleteFlags
+from nodes.crossing import LOOPED, RESOURCES, Op
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.claims import CLAIMS, check_claims
@@ -85,7 +85,7 @@ class Adapter(OidServing, NblSource, Ndis5CallsForbidden):
         """Return a chain of at most `count` receive packets of `length` bytes, SourceHandle set (N6-RX-01)."""
         return self._made(count, length)
 
-    def send_net_buffer_lists_complete(self, chain: NblChain, flags: int = SendCompleteFlags.NONE) -> None:
+    def send_net_buffer_lists_complete(self, chain: NblChain, flags: int = 0) -> None:
         """Complete sends with the Status in each NBL (NdisMSendNetBufferListsComplete).
 
         Exactly once each (N6-SEND-10), any order and grouping (N6-SEND-07), a status of the closed set
@@ -100,7 +100,7 @@ class Adapter(OidServing, NblSource, Ndis5CallsForbidden):
             self._node.cancelling.check_aborted(chain, statuses)
         complete_upwards(self._node, self._ports, chain, statuses, flags)
 
-    def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = ReceiveFlags.NONE) -> None:
+    def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
         """Lend received packets to the bindings above (NdisMIndicateReceiveNetBufferLists, N6-RX-02).
 
         Each packet goes to one binding, picked by frame type (N6-RX-10). Packets that none takes, or for which no
@@ -121,7 +121,7 @@ class Adapter(OidServing, NblSource, Ndis5CallsForbidden):
             return
         self._check_indication(chain, flags)
         lend = None
-        if flags & ReceiveFlags.RESOURCES:
+        if flags & RESOURCES:
             chain, flags, lend = self._lent(chain, flags)
         for port, part in by_receiver(self._ports, chain):
             room = 0 if port is None else port.room()
@@ -146,7 +146,7 @@ class Adapter(OidServing, NblSource, Ndis5CallsForbidden):
         copies = loans.copied(chain) if self._node.policy.resources == "copy" else None
         if copies is None:
             return chain, flags, loans.indicate
-        return copies, flags & ~ReceiveFlags.RESOURCES, None
+        return copies, flags & ~RESOURCES, None
 
     def _check_indication(self, chain: NblChain, flags: int) -> None:
         """Check SourceHandles (N6-RX-01), which are put right, and the claims that flags make (N6-RX-09)."""
@@ -159,7 +159,7 @@ class Adapter(OidServing, NblSource, Ndis5CallsForbidden):
             source[chain.slots] = self.handle
         if flags & CLAIMS:
             check_claims(self._node, chain, flags)
-        if flags & ReceiveFlags.LOOPBACK and getattr(self._node.driver, "no_loopback", False):
+        if flags & LOOPED and getattr(self._node.driver, "no_loopback", False):
             text = "a miniport that declared NO_LOOPBACK indicated a send of its own host"
             self._node.complain("N6-SEND-16", int(chain.handles[0]), text)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.chain import NblChain
-from nodes.crossing import Op, ReturnFlags, SendFlags
+from nodes.crossing import Op
 from nodes.custody import binding_handle
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
@@ -96,7 +96,7 @@ class Binding(OidAsking, NblSource):
         """
         return self._made(count, length, backfill)
 
-    def send_net_buffer_lists(self, chain: NblChain, flags: int = SendFlags.NONE) -> None:
+    def send_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
         """Send a chain as one call (NdisSendNetBufferLists); every packet comes back through the complete handler.
 
         What exceeds `room` comes back with RESOURCES, and everything with PAUSED while the binding is not running,
@@ -119,7 +119,7 @@ class Binding(OidAsking, NblSource):
             if self._early:
                 self._node.waiting.linger(self._port, chain)
 
-    def return_net_buffer_lists(self, chain: NblChain, flags: int = ReturnFlags.NONE) -> None:
+    def return_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:
         """Return received packets (NdisReturnNetBufferLists), each exactly once and to this binding (N6-RX-04).
 
         Packets that did not come from it are reported and stay with the driver.

@@ -13,7 +13,7 @@ from nodes.frames import ETHERNET_LENGTH
 if TYPE_CHECKING:
     from nodes.node import Node
 
-CLAIMS = ReceiveFlags.SINGLE_ETHER_TYPE | ReceiveFlags.SINGLE_VLAN
+CLAIMS = int(ReceiveFlags.SINGLE_ETHER_TYPE | ReceiveFlags.SINGLE_VLAN)
 VLAN_TYPE = 0x8100
 _TAG = 2
 

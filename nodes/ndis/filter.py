@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.chain import NblChain
-from nodes.crossing import CALL_MASK, FLAGS_SHIFT, Op, ReceiveFlags, SendFlags
+from nodes.crossing import CALL_MASK, FLAGS_SHIFT, LOOP_BACK, LOOPED, RESOURCES, Op
 from nodes.custody import binding_handle
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
@@ -102,16 +102,16 @@ class FilterModule(OidAsking, OidServing, NblSource):
             irql.check("NdisFIndicateReceiveNetBufferLists", flags, lock_rule="N6-LOCK-02")
         if self._own is not None:
             chain = self._own.indicated(chain)
-        looped = flags & ReceiveFlags.LOOPBACK
+        looped = flags & LOOPED
         for port, part in (by_originator if looped else by_receiver)(self._above, chain):
             room = 0 if port is None else port.room()
             if len(part) > room:
                 self._node.board.counters[Counter.DROPPED] += len(part) - room
-                if not flags & ReceiveFlags.RESOURCES:
+                if not flags & RESOURCES:
                     self._below.reply(Op.RETURN, part[room:])
                 part = part[:room]
             if len(part) and port is not None:
-                if flags & ReceiveFlags.RESOURCES:
+                if flags & RESOURCES:
                     self._node.loans.indicate(port, part, flags)
                 else:
                     port.request(Op.INDICATE, part, flags)
@@ -233,7 +233,7 @@ class Filter(OidFilteringDriver):
 
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Turn what arrived into a handler call."""
-        if op is Op.SEND and flags & SendFlags.CHECK_FOR_LOOPBACK:
+        if op is Op.SEND and flags & LOOP_BACK:
             self._node.custody.duties.loops.update(chain.handles.tolist())
         self._handlers[op](chain, flags)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nodes.chain import NblChain
-from nodes.crossing import Op, ReceiveFlags, SendFlags
+from nodes.crossing import LOOP_BACK, RESOURCES, Op
 from nodes.message import Message
 from nodes.ndis import edges
 from nodes.ndis.adapter import Adapter
@@ -102,7 +102,7 @@ class Intermediate(OidPassingDriver):
 
         With RESOURCES in `flags` they are lent for the length of this handler: no return call, no keeping (N6-RX-05).
         """
-        if not flags & ReceiveFlags.RESOURCES:
+        if not flags & RESOURCES:
             binding.return_net_buffer_lists(chain)
 
     def return_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
@@ -194,9 +194,9 @@ class Intermediate(OidPassingDriver):
                 if len(chain):
                     self.return_net_buffer_lists(edge, chain, flags)
             elif self._node.lifecycle.running and edge.open:
-                if flags & SendFlags.CHECK_FOR_LOOPBACK:
+                if flags & LOOP_BACK:
                     edge.looped.indicate(port, chain)
-                    flags &= ~SendFlags.CHECK_FOR_LOOPBACK
+                    flags &= ~LOOP_BACK
                 self.send_net_buffer_lists(edge, chain, flags)
             else:
                 chain.status = Status.PAUSED
@@ -205,7 +205,7 @@ class Intermediate(OidPassingDriver):
             self.send_net_buffer_lists_complete(edge, chain, flags)
         elif edge.running:
             self.receive_net_buffer_lists(edge, chain, flags)
-        elif not flags & ReceiveFlags.RESOURCES:
+        elif not flags & RESOURCES:
             edge.return_net_buffer_lists(chain)
 
     def accept_notice(self, port: Port, op: Op, argument: int) -> None:

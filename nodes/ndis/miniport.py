@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.chain import NblChain
-from nodes.crossing import Op, SendFlags
+from nodes.crossing import LOOP_BACK, Op
 from nodes.message import Message
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.oid import OidRequest
@@ -123,7 +123,7 @@ class Miniport(OidAnsweringDriver):
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Turn what arrived into a handler call; sends that come while paused are completed so (N6-PNP-04)."""
         if op is Op.SEND and self._node.lifecycle.running and not self.adapter.resets.active:
-            if flags & SendFlags.CHECK_FOR_LOOPBACK:
+            if flags & LOOP_BACK:
                 self.adapter.looped.indicate(port, chain)
             self.send_net_buffer_lists(self.adapter, chain, flags)
         elif op is Op.SEND:

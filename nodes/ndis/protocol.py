@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.chain import NblChain
-from nodes.crossing import Op, ReceiveFlags
+from nodes.crossing import RESOURCES, Op
 from nodes.message import Message
 from nodes.metrics import Counter
 from nodes.ndis import edges
@@ -67,7 +67,7 @@ class Protocol(OidIssuingDriver):
 
         With RESOURCES in `flags` they are lent for the length of this handler: no return call, no keeping (N6-RX-05).
         """
-        if not flags & ReceiveFlags.RESOURCES:
+        if not flags & RESOURCES:
             binding.return_net_buffer_lists(chain)
 
     def start(self) -> None:
@@ -135,7 +135,7 @@ class Protocol(OidIssuingDriver):
             self.receive_net_buffer_lists(binding, chain, flags)
         elif op is Op.INDICATE:
             self._node.board.counters[Counter.DROPPED] += len(chain)
-            if not flags & ReceiveFlags.RESOURCES:
+            if not flags & RESOURCES:
                 binding.return_net_buffer_lists(chain)
         else:
             super().accept(port, op, chain, flags)
