@@ -48,7 +48,8 @@ class Policy:
     )
 
     ndis5_sends: Annotated[str, Choice(("call", "post"))] = _switch(
-        "call", "post: an NDIS 5 send is always answered with PENDING first (contradiction 1, N5-SND-07, N5-SND-12)"
+        "call",
+        "post: an NDIS 5 send is always answered with PENDING first (contradiction 1, N5-SND-07, N5-SND-12)",
     )
     early_completion: Annotated[str, Choice(("no", "yes"))] = _switch(
         "no",

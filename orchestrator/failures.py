@@ -53,6 +53,10 @@ class PauseOverdue(RunError):
     """A layer did not come to rest at the end: packets that it handed out have not come back."""
 
 
+class OperationFailed(RunError):
+    """Something done to the live stack did not succeed: a node refused it, or did not answer in time."""
+
+
 class RunStuck(RunError):
     """Nothing can happen any more in a run of one process, and yet its sources are not done."""
 

@@ -35,6 +35,7 @@ from orchestrator.fleet import Fleet, ProcessFleet
 from orchestrator.holdings import find_holdings, tell_holders
 from orchestrator.inline import InlineFleet, Scheduler, SeededScheduler
 from orchestrator.memory import RunMemory, check_room
+from orchestrator.operations import Stack
 from orchestrator.plan import Plan, compile_plan
 from orchestrator.processes import ForkServer
 from orchestrator.query import QueryServer
@@ -42,6 +43,7 @@ from orchestrator.replays import prepare_captures
 from orchestrator.rundir import RunDirectory, run_details
 from orchestrator.script import Limits, Roster
 from orchestrator.signals import Signals
+from orchestrator.steering import Steering
 from orchestrator.supervisor import Phase, Supervisor
 from shm.arena import Arena
 from shm.board import Board
@@ -79,7 +81,7 @@ def launch(
     return Run(topology, mode, output, supervise, warm, scheduler or SeededScheduler(topology.seed))
 
 
-class Run:
+class Run(Steering):
     """A run of a topology: a context manager that starts it and, by whatever way it is left, ends all of it.
 
     Within the block Ctrl-C and SIGTERM are noted and end `wait`; an impatient third one raises KeyboardInterrupt.
@@ -200,6 +202,7 @@ class Run:
         """
         try:
             if self.phase is not Phase.ENDED:
+                self._finish_steering()
                 self._note_end()
                 self._apply(StopWanted(drain))
                 self._turn_while(Phase.DRAINING, Phase.STOPPING)
@@ -228,7 +231,9 @@ class Run:
         )
         self._fleet = self._make_fleet(directory.number)
         self._resources.callback(self._fleet.close)
-        roster = Roster(self.plan.names, self.plan.levels, self.plan.sources)
+        stack = Stack(self.plan.nodes, self.topology.policy.removal_order)
+        roster = Roster(self.plan.names, self.plan.levels, self.plan.sources, stack.paused, stack.halted)
+        self._take_the_wheel(stack, self._fleet.send, self._limits or Limits())
         self._supervisor = Supervisor(roster, self._policy, self._limits)
         if self.output is not None:
             self.output.mkdir(parents=True, exist_ok=True)
@@ -276,7 +281,8 @@ class Run:
         now = self._fleet.now()
         for key in [key for key, due in self._timers.items() if due <= now]:
             del self._timers[key]
-            self._apply(Timeout(key))
+            if not self._steered(key):
+                self._apply(Timeout(key))
 
     def _reason(self, until: int | None, until_done: bool) -> Reason | None:
         """Return why waiting is over, None while it is not."""
@@ -296,7 +302,7 @@ class Run:
         return tell_holders(find_holdings(self.arena, specs, set(), self.now()), specs)
 
     def _apply(self, event: Event) -> None:
-        if isinstance(event, Replied) and self._queries.answer(event):
+        if self._answered(event) or (isinstance(event, Replied) and self._queries.answer(event)):
             return
         if isinstance(event, Violated) and len(self.violations) < KEPT_VIOLATIONS:
             self.violations.append(event.details)
@@ -313,6 +319,7 @@ class Run:
                 self._timers[key] = self.now() + after
             case Running():
                 self.started = self.now()
+                self._plan_events()
             case SourcesDone():
                 self._sources_done = True
             case Conclude(reason):

@@ -11,11 +11,16 @@ _MS = 1_000_000
 
 @dataclass(frozen=True)
 class Roster:
-    """The nodes of a run: names by id, ids in levels from the bottom of the stack up, and the sources."""
+    """The nodes of a run: names by id, ids in levels from the bottom of the stack up, and the sources.
+
+    `paused` and `halted` are those that operations on the live stack have brought to rest already.
+    """
 
     names: Mapping[int, str]
     levels: tuple[tuple[int, ...], ...]
     sources: frozenset[int]
+    paused: set[int] = field(default_factory=set)
+    halted: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,16 @@ def start_script(roster: Roster, limits: Limits) -> list[Step]:
 def drain_script(roster: Roster, limits: Limits) -> list[Step]:
     """Stop what makes traffic, let everything on its way arrive, then bring the stack down from its top."""
     downwards = roster.levels[::-1]
-    others = [tuple(node for node in level if node not in roster.sources) for level in downwards]
+    resting = roster.paused | roster.halted
+    sources = tuple(sorted(roster.sources - resting))
+    others = [tuple(node for node in level if node not in roster.sources | resting) for level in downwards]
+    up = [tuple(node for node in level if node not in roster.halted) for level in downwards]
     return [
-        Step("pause", tuple(sorted(roster.sources)), limits.pause),
+        Step("pause", sources, limits.pause),
         Step("settle", tuple(roster.names), limits.settle),
         *(Step("pause", level, limits.pause) for level in others),
         Step("rest", tuple(roster.names), limits.end),
-        *(Step("halt", level, limits.pause) for level in downwards),
+        *(Step("halt", level, limits.pause) for level in up),
     ]
 
 

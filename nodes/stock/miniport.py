@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from nodes.chain import NblChain
 from nodes.metrics import Counter
-from nodes.ndis import Adapter, Miniport
+from nodes.ndis import Adapter, DevicePnpEvent, Miniport
+from nodes.ndis.adapter import ALL_ONES
 from nodes.ndis.oid import OidRequest
 from nodes.nic import Receiver, Transmitter, Wire
 from nodes.options import Choice, Duration, Positive, Rate
@@ -87,7 +88,7 @@ class StockMiniport(Miniport):
             missed=self._missed,
         )
         self._oids = NicOids(self, node.spec.node)
-        self._pausing = False
+        self._pausing = self._resetting = False
         self._uncopied: list[NblChain] = []
 
     def restart(self) -> None:
@@ -103,12 +104,42 @@ class StockMiniport(Miniport):
         return Status.PENDING
 
     def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
-        """Transmit a chain; an intelligent NIC copies it and completes it at once."""
-        if self._early:
+        """Transmit a chain; an intelligent NIC copies it and completes it at once, a NIC that is gone fails it."""
+        if adapter.read_register() == ALL_ONES:
+            self._complete(chain, Status.FAILURE)
+        elif self._early:
             self._uncopied.append(chain)
             self._copy_early()
         else:
             self._transmitter.send(chain)
+
+    def reset(self) -> Status:
+        """Abort what has not left, wait for what is on the line (N6-RST-03, N6-RST-04)."""
+        self._abort(Status.RESET_IN_PROGRESS)
+        if self._idle():
+            return Status.SUCCESS
+        self._resetting = True
+        return Status.PENDING
+
+    def device_pnp_event_notify(self, adapter: Adapter, event: DevicePnpEvent) -> None:
+        """Fail what has not left: the device is gone (N6-UNB-05)."""
+        self._receiver.disable()
+        self._abort(Status.FAILURE)
+
+    def _abort(self, status: Status) -> None:
+        waiting, self._uncopied = self._uncopied, []
+        for chain in waiting + self._transmitter.take_queued(lambda chain: np.ones(len(chain), np.bool_)):
+            own = self._own(chain)
+            if own.any():
+                self.free(chain[own])
+            if not own.all():
+                self._complete(chain[~own], status)
+
+    def _own(self, chain: NblChain) -> NDArray[np.bool_]:
+        own: NDArray[np.bool_] = (
+            chain.handles >> np.uint64(POOL_SHIFT) & np.uint64(MAX_POOLS - 1) == self._node.spec.node
+        )
+        return own
 
     def return_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
         """Free receive buffers and go on receiving."""
@@ -180,13 +211,16 @@ class StockMiniport(Miniport):
 
     def _left(self, chain: NblChain) -> None:
         self._counters[Counter.WIRE_SENT] += len(chain)
-        own = chain.handles >> np.uint64(POOL_SHIFT) & np.uint64(MAX_POOLS - 1) == self._node.spec.node
+        own = self._own(chain)
         if own.any():
             self.free(chain[own])
             chain = chain[~own]
         if len(chain):
             self._complete(self._shuffle(chain), Status.SUCCESS)
         self._copy_early()
+        if self._resetting and self._idle():
+            self._resetting = False
+            self.adapter.reset_complete(Status.SUCCESS)
         if self._pausing and self._idle():
             self._pausing = False
             self.pause_complete()

@@ -33,6 +33,18 @@ def deterministic_columns(report: Report) -> dict[str, Any]:
     }
 
 
+def columns_after_removal(report: Report) -> dict[str, Any]:
+    """Return what does not depend on how much a NIC had sent when it was pulled out."""
+    columns = deterministic_columns(report)
+    through_nics = {name for name, node in report.nodes.items() if node.kind == "miniport"}
+    columns["nodes"] = {
+        name: report.nodes[name].state if name in through_nics else told
+        for name, told in columns["nodes"].items()
+    }
+    columns["received"] = report.received.frames  # those sent again may overtake others
+    return {key: value for key, value in columns.items() if key not in ("edges", "wires")}
+
+
 def _line(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items())
 
