@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+from nodes.policy import Policy
 from nodes.verifier.rules import TESTS_FILE, Held, load_rules
 from tests.rule_marks import marked_tests, table
 
@@ -32,4 +35,6 @@ def test_a_rule_counts_as_held_only_with_a_test() -> None:
 
 
 def test_a_policy_names_its_switch() -> None:
+    switches = {field.name for field in fields(Policy)}
+    assert {rule.switch for rule in RULES.values() if rule.switch} <= switches
     assert [rule.id for rule in RULES.values() if (rule.held is Held.POLICY) != bool(rule.switch)] == []
