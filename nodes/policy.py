@@ -68,6 +68,18 @@ class Policy:
         default=22_000_000_000,
         metadata={"help": "how long a miniport with sends may go without completing any (N6-SEND-19)"},
     )
+    oid_limit: Duration = field(
+        default=12_000_000_000,
+        metadata={"help": "how long a driver may take to answer an OID request (N6-OID-10)"},
+    )
+    oid_cancel_limit: Duration = field(
+        default=1_000_000_000,
+        metadata={"help": "how long it may take once the request is cancelled, inferred (N6-OID-12)"},
+    )
+    handler_limit: Duration = field(
+        default=1_000_000_000,
+        metadata={"help": "how long an OID or status handler may run, inferred (N6-OID-09, N6-IND-05)"},
+    )
 
     wan_completion_irql: Annotated[str, Choice(("by-serialisation", "dispatch"))] = _switch(
         "by-serialisation",

@@ -7,9 +7,11 @@ prefix. May import the node's own modules and shm.
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.binding import Binding
 from nodes.ndis.filter import Filter, FilterModule
+from nodes.ndis.indication import LinkState, StatusIndication
 from nodes.ndis.intermediate import Intermediate
 from nodes.ndis.miniport import Miniport
 from nodes.ndis.net_event import NetEvent
+from nodes.ndis.oid import Oid, OidRequest, PacketFilter, RequestType
 from nodes.ndis.protocol import Protocol
 from nodes.ndis.states import BindingState, DevicePnpEvent, HaltAction
 
@@ -22,7 +24,13 @@ __all__ = [
     "FilterModule",
     "HaltAction",
     "Intermediate",
+    "LinkState",
     "Miniport",
     "NetEvent",
+    "Oid",
+    "OidRequest",
+    "PacketFilter",
     "Protocol",
+    "RequestType",
+    "StatusIndication",
 ]

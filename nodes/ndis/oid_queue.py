@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from nodes.port import Port
     from nodes.timers import Timer
 
-ANSWER_LIMIT = 12_000_000_000
-"""A request unanswered for so many ns is overdue (N6-OID-10)."""
-HANDLER_LIMIT = 1_000_000_000
-"""A handler that takes so many ns has blocked (N6-OID-09)."""
-CANCEL_LIMIT = 1_000_000_000
-"""A request that is out so many ns after its cancel ignores it (N6-OID-12)."""
-
 RESTORED = frozenset(
     {
         Oid.GEN_CURRENT_PACKET_FILTER,
@@ -140,7 +133,9 @@ class OidQueue:
         for taken in list(self._taken):
             if taken.handle == handle and not taken.cancelled:
                 taken.cancelled = True
-                self._watch(taken, CANCEL_LIMIT, "N6-OID-12", "was cancelled, but the driver goes on with it")
+                self._watch(
+                    taken, self._node.policy.oid_cancel_limit, "N6-OID-12", "was cancelled, but goes on"
+                )
                 self._cancel(taken.request)
 
     def complete(self, request: OidRequest, status: int) -> None:
@@ -204,7 +199,8 @@ class OidQueue:
         taken.delivered = node.clock.now()
         self._taken.append(taken)
         if self._serial:
-            self._watch(taken, ANSWER_LIMIT, "N6-OID-10", "has not been answered in 12 s")
+            limit = node.policy.oid_limit
+            self._watch(taken, limit, "N6-OID-10", f"has not been answered in {limit / 1e9:g} s")
         self._inside += 1
         if request.delivery is not Delivery.REGULAR or self._regular_at_dispatch:
             node.irql.deliver()
@@ -212,8 +208,8 @@ class OidQueue:
         if node.irql.dirty:
             node.irql.settle()
         self._inside -= 1
-        if node.clock.now() - taken.delivered >= HANDLER_LIMIT:
-            node.complain("N6-OID-09", taken.handle, f"the handler of a {request.name} blocked for over 1 s")
+        if node.clock.now() - taken.delivered >= node.policy.handler_limit:
+            node.complain("N6-OID-09", taken.handle, f"the handler of a {request.name} blocked")
         if status == Status.PENDING:
             return
         if self._find(request) is None:
