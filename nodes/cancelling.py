@@ -36,7 +36,8 @@ class Cancelling:
     ) -> None:
         """Call a cancel handler and check what it did.
 
-        A driver without one of its own (`missing`) may hold no packet with this id (N6-CAN-07); a layer with one below
+        A driver without one of its own (`missing`) may hold no packet with this id, except parents of packets that it
+        has sent on (N6-CAN-07); a layer with one below
         must have passed the id on when the handler returns (`passes_on`, N6-CAN-06).
         """
         if missing:
@@ -66,7 +67,8 @@ class Cancelling:
         slots = np.flatnonzero(custody.held)
         matching = slots[(custody.arena.cancel[slots] == np.uint64(cancel_id)) & (slots != 0)]
         matching = matching[custody.came[matching] == port.index]
-        if len(matching):
-            handle = int(custody.held[matching[0]])
-            text = f"{len(matching)} sends with cancel id {cancel_id:#x} wait here, and there is no cancel handler"
-            self._node.complain("N6-CAN-07", handle, text)
+        handles = custody.held[matching].tolist()
+        waiting = [handle for handle in handles if not custody.duties.has_children(handle)]
+        if waiting:
+            text = f"{len(waiting)} sends with cancel id {cancel_id:#x} wait here, and there is no cancel handler"
+            self._node.complain("N6-CAN-07", waiting[0], text)

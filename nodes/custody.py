@@ -36,7 +36,7 @@ class Custody:
 
     `held[slot]` is the handle held there or NO_HANDLE, `came[slot]` the port it came in by, `since[slot]` when (ns).
     `complain` reports a violation and returns: the caller goes on without the offending packets. `tags` says whether
-    the driver uses cancel ids, `stale_tags` which slots came back with theirs (N6-SEND-21). `pool` is the node's own,
+    the driver uses cancel ids, `stale_tags` by slot who came back with one (N6-SEND-21). `pool` is the node's own,
     `duties` what is owed for single packets; `cancel_byte`, `may_reroute` and `ports_below` say what the node's place
     in the stack lets it write (N6-CAN-01, N6-NBL-04, N6-NBL-09). At `level` 0 nothing is compared.
     """
@@ -55,7 +55,7 @@ class Custody:
         self.duties = Duties(arena, complain, self.held)
         self.cancel_byte: int | None = None
         self.tags = False
-        self.stale_tags: set[int] = set()
+        self.stale_tags: dict[int, int] = {}
         self.may_reroute = True
         self.ports_below: frozenset[int] = frozenset()
         self.borrowed: NDArray[np.bool_] | None = None
@@ -134,7 +134,8 @@ class Custody:
                 f"cancel id {int(ids[wrong].ravel()[0]):#x} does not begin with this driver's partial id"
             )
             self.complain("N6-CAN-01", int(handles[0]), message)
-        self.stale_tags.difference_update(slots.tolist())
+        for slot in slots.tolist() if self.stale_tags else ():
+            self.stale_tags.pop(slot, None)
         self.tags |= bool(ids.any())
 
     def complain_of(self, handles: U64, rule: str, act: str) -> None:

@@ -100,6 +100,10 @@ class Duties:
         self._parents[child] = parents
         self.owed = True
 
+    def has_children(self, handle: int) -> bool:
+        """Return whether packets derived from this one live."""
+        return handle in self._children
+
     def scratch(self, handle: int) -> int:
         """Return the packet's Scratch value, 0 if none was set since it came (N6-NBL-02)."""
         return self._scratch.get(handle, 0)

@@ -112,14 +112,15 @@ class Originated:
             if node.pool.has_pieces(slot):
                 self._shapes[handle] = shape = shape_of(arena, slot)
                 self._counters[Counter.SENT_BYTES] += sum(length for _, _, length, _ in shape[1:])
-            if slot in node.custody.stale_tags and arena.cancel[slot]:
+            if node.custody.stale_tags.get(slot) == handle and arena.cancel[slot]:
                 text = f"packet {handle:#018x} was sent again with its old cancel id"
                 node.complain("N6-SEND-21", handle, text)
 
     def _compare(self, chain: NblChain) -> None:
         arena = self._arena
-        tagged = chain.slots[arena.cancel[chain.slots] != 0]
-        self._node.custody.stale_tags.update(tagged.tolist())
+        tagged = arena.cancel[chain.slots] != 0
+        stale = zip(chain.slots[tagged].tolist(), chain.handles[tagged].tolist(), strict=True)
+        self._node.custody.stale_tags.update(stale)
         for handle, slot in zip(chain.handles.tolist(), chain.slots.tolist(), strict=True):
             before = self._shapes.pop(handle, None)
             if before is not None and before != shape_of(arena, slot):

@@ -155,7 +155,7 @@ class NblSource:
         return chain
 
     def _derived(self, buffers: list[list[Extent]], parents: Sequence[Nbl]) -> NblChain:
-        """Return one packet over these extents, an NB for each list, with the id of its first parent."""
+        """Return one packet over these extents, an NB for each list, with its first parent's id and cancel id."""
         node = self._node
         for parent in parents:
             parent.check()
@@ -173,6 +173,7 @@ class NblSource:
             _describe(node.arena, buffer, extents, slots)
             last = buffer
         chain.packet_id = np.array([parents[0].packet_id], np.uint64)
+        node.arena.cancel[chain.slots] = node.arena.cancel[parents[0].slot]
         node.custody.duties.derive(int(chain.handles[0]), [parent.handle for parent in parents])
         return chain
 
