@@ -92,10 +92,10 @@ class Bench:
         assert isinstance(driver, kind)
         return driver
 
-    def command(self, name: str, command: str) -> list[dict[str, Any]]:
+    def command(self, name: str, command: str, **arguments: Any) -> list[dict[str, Any]]:
         """Give a node a command; return the list that its answer is put into, at once or later."""
         answers: list[dict[str, Any]] = []
-        self.nodes[name].command(command, {}, answers.append)
+        self.nodes[name].command(command, arguments, answers.append)
         return answers
 
     def start(self) -> Bench:

@@ -136,7 +136,11 @@ def test_a_home_made_high_byte_is_reported() -> None:
 
 @pytest.mark.rule("N6-CAN-02")
 def test_a_cancel_acts_on_one_binding() -> None:
-    layers: dict[str, Any] = {"top": Teller, "left": (Queue, {"hold": True}), "right": (Queue, {"hold": True})}
+    layers: dict[str, Any] = {
+        "top": Teller,
+        "left": (Queue, {"hold": True}),
+        "right": (Queue, {"hold": True}),
+    }
     bench = Bench(layers, ["top -> left", "top -> right"]).start()
     top = bench.driver("top", Teller)
     sent = []
