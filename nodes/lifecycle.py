@@ -36,6 +36,8 @@ TRANSITIONS: dict[tuple[NodeState, str], NodeState] = {
 }
 """The state entered by each command; a blank cell is a refusal."""
 
+PAUSE_LIMIT = 10_000_000_000
+"""Within so many ns a filter has to pause (N6-PNP-11)."""
 _ONLY = {"detach": "filter", "shutdown": "miniport"}
 
 
@@ -49,6 +51,7 @@ class Lifecycle:
         self.exit_requested = False
         self._pause_reply: Reply | None = None
         self._pause_pending = False
+        self._pause_due = 0
         self._check_pause = False
         self._restart_reply: Reply | None = None
 
@@ -90,6 +93,8 @@ class Lifecycle:
             or not self._node.driver.layer_settled()
             or not all(port.idle for port in self._node.ports)
         ):
+            if self._pause_reply is not None:
+                self._watch_pause()
             return
         reply, self._pause_reply = self._pause_reply, None
         self._node.driver.layer_paused()
@@ -97,6 +102,13 @@ class Lifecycle:
             self.pnp.check_paused()
         self._enter(NodeState.PAUSED)
         reply({"ok": True, "value": None})
+
+    def _watch_pause(self) -> None:
+        """Report, once, a filter that takes too long to pause."""
+        node = self._node
+        if self._pause_due and node.clock.now() >= self._pause_due:
+            self._pause_due = 0
+            node.complain("N6-PNP-11", 0, f"the filter has not paused in {PAUSE_LIMIT // 10**9} s")
 
     def pause_complete(self) -> None:
         """End a pause that the driver answered with PENDING; without one it is a violation (N6-PNP-05)."""
@@ -164,6 +176,8 @@ class Lifecycle:
 
     def _pause(self, reply: Reply) -> None:
         self._pause_reply = reply
+        limited = self._node.driver.kind == "filter"
+        self._pause_due = self._node.clock.now() + PAUSE_LIMIT if limited else 0
         self._pause_pending = True  # a driver may complete the pause before its handler returns PENDING
         status = self._node.driver.pause_layer()
         if status != Status.PENDING and not self._pause_pending:

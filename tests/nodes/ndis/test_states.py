@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodes.chain import NblChain
-from nodes.lifecycle import TRANSITIONS
+from nodes.lifecycle import PAUSE_LIMIT, TRANSITIONS
 from nodes.metrics import NodeState
 from nodes.ndis import Adapter, Binding, BindingState, Filter, FilterModule, HaltAction, NetEvent
 from nodes.ndis.states import BINDING_TRANSITIONS
@@ -301,6 +301,26 @@ def test_a_filter_that_ends_its_pause_with_sends_of_others_is_reported() -> None
     bench.command("gate", "pause", check=True)
     bench.settle()
     assert bench.kinds() == [("gate", "N6-PNP-10")]
+
+
+@pytest.mark.rule("N6-PNP-11")
+def test_a_filter_that_takes_more_than_ten_seconds_to_pause_is_reported_once() -> None:
+    layers: dict[str, Any] = {"top": Teller, "gate": Gate, "nic": (Floor, {"hold": True})}
+    bench = Bench(layers, ["top -> gate -> nic"]).start()
+    bench.driver("top", Teller).send(8)
+    bench.settle()
+    answers = bench.command("gate", "pause")
+    bench.settle()
+    bench.clock.advance_to(bench.clock.now() + PAUSE_LIMIT - 1)
+    bench.settle()
+    assert bench.kinds() == []
+    bench.clock.advance_to(bench.clock.now() + 1)
+    for _ in range(3):
+        bench.settle()
+    assert bench.kinds() == [("gate", "N6-PNP-11")]
+    bench.driver("nic", Floor).complete()
+    bench.settle()
+    assert answers == [OK]
 
 
 @pytest.mark.rule("N6-PNP-12")
