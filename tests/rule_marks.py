@@ -47,7 +47,8 @@ def _rules_of(function: ast.FunctionDef) -> Iterator[str]:
                 and isinstance(call.func, ast.Attribute)
                 and call.func.attr == "rule"
             ):
-                yield from (argument.value for argument in call.args if isinstance(argument, ast.Constant))
+                values = (argument.value for argument in call.args if isinstance(argument, ast.Constant))
+                yield from (value for value in values if isinstance(value, str))
 
 
 if __name__ == "__main__":
