@@ -40,7 +40,7 @@ class Splitter(Intermediate):
 
     originates = True
     maximum = 100
-    default_pool_size = 512
+    default_pool_size = 1024
     early = False
 
     def initialize(self, adapter: Adapter) -> None:
@@ -56,6 +56,9 @@ class Splitter(Intermediate):
     def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
         for index, nbl in enumerate(chain):
             child = self.derive(nbl)
+            if not len(child):
+                self.end(chain[index : index + 1], Status.RESOURCES)
+                continue
             child[0].parent_net_buffer_list = nbl.handle
             nbl.child_ref_count = 1
             self.waiting[nbl.handle] = chain[index : index + 1]
