@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nodes.chain import NblChain
 from nodes.crossing import ReceiveFlags
@@ -22,7 +21,6 @@ from nodes.options import Choice
 from nodes.port import Port
 from nodes.status import Status
 from nodes.stock.queues import QUANTUM, FairLane, Queue
-from shm.vectors import none_set
 
 NOBODY = -1
 _RESET = np.array([Status.RESET_IN_PROGRESS, Status.REQUEST_ABORTED], np.uint32)
@@ -129,18 +127,18 @@ class Mux(Intermediate):
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
         """Complete packets towards the driver above that each came from, then use the room they leave."""
         self.restore(chain)
-        if not none_set(statuses := chain.status):
-            chain = self._send_again(binding, chain, statuses)
+        if self._failover or binding.resetting:
+            chain = self._send_again(binding, chain)
         for port, part in by_sender(self._node, self._above, chain):
             self._adapters[port].send_net_buffer_lists_complete(part, flags)
         self._drain(self._lanes[binding])
 
-    def _send_again(self, binding: Binding, chain: NblChain, statuses: NDArray[np.uint32]) -> NblChain:
+    def _send_again(self, binding: Binding, chain: NblChain) -> NblChain:
         """Let what was lost with its binding or by its reset wait to be sent again, once; return the rest."""
+        statuses = self._node.arena.status[chain.slots]
         lost = np.isin(statuses, _LOST if self._failover else _RESET) & ~self._again[chain.slots]
         self._again[chain.slots] = lost
-        reset_only = not self._failover and not binding.resetting
-        if reset_only or not self._node.lifecycle.running or not lost.any():
+        if not self._node.lifecycle.running or not lost.any():
             self._again[chain.slots] = False
             return chain
         for port, part in by_sender(self._node, self._above, chain[lost]):
