@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shm.ring import Entries
+
 REPLY = 0x80
 NOTICE = 0x40
 END = 1 << 31
@@ -27,6 +29,7 @@ MESSAGE_SLOTS = 32
 """Messages that a node may have out at once; rings keep room for those of both ends beside packets and notices."""
 CALL_MASK = np.uint64(0x7FFFFFFF)
 END_MASK = np.uint64(END)
+_REPLY_OR_NOTICE = np.uint64(REPLY | NOTICE)
 
 
 class Op(IntEnum):
@@ -186,3 +189,18 @@ def call_bounds(meta: NDArray[np.uint64]) -> list[tuple[int, int]]:
     if not stops or stops[-1] != len(meta):
         stops.append(len(meta))
     return list(zip([0, *stops[:-1]], stops, strict=True))
+
+
+def whole_calls(entries: Entries) -> Entries:
+    """Return the entries without a last call that is cut off by the end of the batch, if a whole one is before it.
+
+    Sends are handed on call by call, as made (N6-SEND-06); only a call longer than a batch comes in parts.
+    """
+    meta = entries.meta
+    if int(meta[-1]) & (REPLY | NOTICE | END):
+        return entries
+    ends = np.flatnonzero(meta & (END_MASK | _REPLY_OR_NOTICE))
+    if not len(ends):
+        return entries
+    count = int(ends[-1]) + 1
+    return Entries(entries.position, entries.arguments[:count], meta[:count])

@@ -47,6 +47,7 @@ class Control:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], spec: NodeSpec) -> None:
         self.socket = context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        self.socket.setsockopt(zmq.SNDHWM, 0)
         self.socket.setsockopt(zmq.IDENTITY, spec.name.encode())
         self.socket.connect(spec.control)
 

@@ -19,8 +19,6 @@ from nodes.clock import Clock
 from nodes.crossing import (
     CALL_BY_CALL,
     CALL_MASK,
-    END,
-    END_MASK,
     FLAGS_SHIFT,
     FREEING,
     MESSAGE_ANSWERS,
@@ -30,6 +28,7 @@ from nodes.crossing import (
     REPLY,
     Op,
     call_bounds,
+    whole_calls,
 )
 from nodes.custody import Custody
 from nodes.driver import Driver
@@ -58,7 +57,8 @@ from shm.vectors import runs
 
 U64 = NDArray[np.uint64]
 _FLAGS_SHIFT_U64 = np.uint64(FLAGS_SHIFT)
-_REPLY_OR_NOTICE = np.uint64(REPLY | NOTICE)
+TOLD_VIOLATIONS = 500
+"""Violations of one node that are told one by one; those beyond are counted only."""
 BATCH = 512
 """Entries read from one port in one poll, times the port's weight."""
 
@@ -66,21 +66,6 @@ WATCH_EVERY = 63
 """A busy node looks at how long packets have been there in one of so many polls, an idle one in each."""
 
 EventSink = Callable[[dict[str, Any]], None]
-
-
-def whole_calls(entries: Entries) -> Entries:
-    """Return the entries without a last call that is cut off by the end of the batch, if a whole one is before it.
-
-    Sends are handed on call by call, as made (N6-SEND-06); only a call longer than a batch comes in parts.
-    """
-    meta = entries.meta
-    if int(meta[-1]) & (REPLY | NOTICE | END):
-        return entries
-    ends = np.flatnonzero(meta & (END_MASK | _REPLY_OR_NOTICE))
-    if not len(ends):
-        return entries
-    count = int(ends[-1]) + 1
-    return Entries(entries.position, entries.arguments[:count], meta[:count])
 
 
 class Node:
@@ -230,7 +215,8 @@ class Node:
         rule = rule if culprit else self.driver.broken(rule, handle)
         if rule in {"N6-SEND-10", "N6-RX-04"}:
             self.board.counters[Counter.DUPLICATED] += 1
-        self.on_event(Violation(rule, culprit or self.name, handle, message, driver_location()).event())
+        if self.board.counters[Counter.VIOLATIONS] <= TOLD_VIOLATIONS:
+            self.on_event(Violation(rule, culprit or self.name, handle, message, driver_location()).event())
 
     def report_done(self) -> None:
         """Tell the orchestrator once that this source has ended."""

@@ -70,7 +70,7 @@ def test_the_quickstart_ends_by_time_with_every_packet_accounted_for(mode: str, 
     report = finished(QUICKSTART, mode, tmp_path, "--for", "500ms" if mode == "processes" else "20ms")
     of = report.conservation
     missed = {threshold.condition for threshold in report.thresholds if not threshold.passed}
-    assert missed <= {"latency.p99 < 50ms"}  # a busy machine may take longer
+    assert missed <= {"latency.p99 < 500ms"}  # a busy machine may take longer
     assert (report.error, report.ended, report.violation_count) == (None, "time", 0)
     assert of.accepted == of.completed == report.received.frames > 0
     assert (of.in_flight, of.lost, of.duplicated) == (0, 0, 0)
