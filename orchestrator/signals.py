@@ -38,12 +38,14 @@ class Signals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the signals back."""
+        """Give the signals back; one that was noted and never taken comes again, to whoever handles it now."""
         if self._before:
             signal.set_wakeup_fd(self._wakeup_before)
             for number, handler in self._before.items():
                 signal.signal(number, handler)
             self._before = {}
+            for late in sorted(set(self._waiting())):
+                signal.raise_signal(late)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable while a signal waits to be taken."""
@@ -51,11 +53,14 @@ class Signals:
 
     def take(self) -> int:
         """Return how many of the two signals have come since the last call; never blocks."""
+        return len(self._waiting())
+
+    def _waiting(self) -> list[int]:
         self._untaken = 0
         try:
-            return sum(number in _WATCHED for number in self._ours.recv(4096))
+            return [number for number in self._ours.recv(4096) if number in _WATCHED]
         except BlockingIOError:
-            return 0
+            return []
 
     def close(self) -> None:
         """Close the sockets."""
@@ -65,5 +70,5 @@ class Signals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._untaken += 1
         if self._untaken >= _IMPATIENT:
-            self._untaken = 0
+            self._waiting()
             raise KeyboardInterrupt

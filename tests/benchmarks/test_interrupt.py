@@ -27,7 +27,10 @@ def test_ctrl_c_ends_all_processes_without_a_traceback(arguments: list[str]) -> 
     assert process.stderr is not None
     assert process.stderr.readline()  # its first progress: it is at work
     os.killpg(process.pid, signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    try:
+        stdout, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == 1, stderr
     assert "Traceback" not in stderr
     assert "Aborted" in stderr

@@ -37,6 +37,14 @@ def test_outside_of_the_block_ctrl_c_is_what_it_always_is(signals: Signals) -> N
     assert signals.take() == 0
 
 
+def test_a_signal_that_nobody_took_comes_again_at_the_end(signals: Signals) -> None:
+    signals.__enter__()
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signals.__exit__(None, None, None)
+    assert signals.take() == 0
+
+
 def test_a_third_signal_that_nobody_takes_breaks_out(signals: Signals) -> None:
     with signals, pytest.raises(KeyboardInterrupt):  # noqa: PT012 two of the three are only noted
         signal.raise_signal(signal.SIGINT)
