@@ -167,10 +167,7 @@ class Event(IntEnum):
     """What the flight recorder notes about a packet."""
 
     HANDED_OVER = 1
-    ACCEPTED = 2
     GIVEN_BACK = 3
-    CAME_BACK = 4
-    NOTICED = 5
 
 
 def call_meta(op: Op, flags: int) -> int:

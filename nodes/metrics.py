@@ -27,7 +27,6 @@ class Counter(IntEnum):
     CORRUPT = 10
     """Received frames whose check sum or stamp was wrong."""
     OUT_OF_ORDER = 11
-    POLLS = 12
     WAKES = 13
     MALFORMED = 14
     """Doorbell and control messages that made no sense and were dropped."""
@@ -61,11 +60,8 @@ class PortCounter(IntEnum):
     REQUESTS_IN = 2
     REPLIES_OUT = 3
     CALLS_OUT = 4
-    CALLS_IN = 5
     BELLS = 6
     NOTICES = 7
-    OLDEST_OUT = 8
-    """When the oldest entry not yet read by the peer was published, ns (0: none); kept while idle only."""
     MESSAGES_OUT = 9
     ANSWERS_IN = 10
     MESSAGES_IN = 11

@@ -50,12 +50,6 @@ def clean() -> Cleaned:
     return Cleaned(tuple(run.token for run in dead), tuple(removed + orphans))
 
 
-def remove_segments(token: str) -> None:
-    """Unlink every segment of a run that this process owns."""
-    for name in _own_segments().get(token, []):
-        unlink(f"/{name}")
-
-
 def _remove(run: RunRecord, segments: Iterable[str]) -> bool:
     """Remove one dead run under its lock, directory last, so that a broken removal can be taken up again."""
     try:

@@ -30,7 +30,6 @@ class PortView:
     side: str
     peer: str
     counters: dict[str, int]
-    oldest_out: int
 
     @property
     def in_flight(self) -> int:
@@ -140,10 +139,8 @@ def _view(spec: NodeSpec, board: Board) -> NodeView:
 
 
 def _port(edge: EdgeSpec, row: memoryview) -> PortView:
-    counters = {
-        counter.name.lower(): row[counter] for counter in PortCounter if counter != PortCounter.OLDEST_OUT
-    }
-    return PortView(edge.edge, edge.kind, edge.side, edge.peer_name, counters, row[PortCounter.OLDEST_OUT])
+    counters = {counter.name.lower(): row[counter] for counter in PortCounter}
+    return PortView(edge.edge, edge.kind, edge.side, edge.peer_name, counters)
 
 
 def _state(word: int) -> NodeState:

@@ -57,10 +57,6 @@ class OidIssuingDriver(Driver):
             partial(self.oid_request_complete, binding), partial(self.direct_oid_request_complete, binding)
         )
 
-    def close_lower(self, binding: Binding) -> None:
-        """Take a binding's requests away once it is closed (N6-OID-22); called by the runtime."""
-        binding.oids_below.close(f"the binding to {binding.lower}")
-
 
 class OidAnsweringDriver(Driver):
     """A driver with adapters above: miniport and intermediate."""
