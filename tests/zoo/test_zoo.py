@@ -1,0 +1,28 @@
+"""Each wrong driver is caught, by the rule that it breaks and by no other, in both modes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from orchestrator import launch, report_of
+from tests.zoo import sends
+from tests.zoo.beast import BEASTS, SECONDS, Beast
+
+ROOMS = [sends]
+
+
+@pytest.mark.parametrize("mode", ["inline", "processes"])
+@pytest.mark.parametrize("beast", BEASTS, ids=lambda beast: beast.name)
+def test_a_wrong_driver_is_caught_by_just_its_rule(
+    beast: Beast, mode: Literal["inline", "processes"]
+) -> None:
+    with launch(beast.topology(), mode=mode) as run:
+        if beast.act is not None:
+            beast.act(run)
+        run.wait(SECONDS)
+    report = report_of(run)
+    told = [f"{found.rule} {found.node}: {found.message}" for found in report.violations]
+    assert {(found.rule, found.node) for found in report.violations} == {(beast.rule, beast.culprit)}, told
+    assert report.verdict == "violations", report.error
