@@ -48,6 +48,7 @@ class NodeSpec:
 
     `tails` is the offset of the node's inbound cursors, u64[len(edges)][8]; `arm` the index of its arm word.
     `segments` names the segments ``packets``, ``rings`` and ``board``; `messages` slots follow those of the pool.
+    `force` is what is forced on this node (`nodes.verifier.force`).
     """
 
     node: int
@@ -72,6 +73,7 @@ class NodeSpec:
     edges: tuple[EdgeSpec, ...]
     events: int = 8192
     policy: dict[str, Any] = field(default_factory=dict)
+    force: dict[str, Any] = field(default_factory=dict)
     messages: int = 0
 
     def pack(self) -> bytes:

@@ -125,7 +125,6 @@ def compile_plan(
     """
     common: dict[str, Any] = {
         "seed": topology.seed,
-        "level": topology.level,
         "notify": topology.notify,
         "token": token,
         "secret": secret,
@@ -138,7 +137,11 @@ def compile_plan(
     specs = []
     base = FIRST_SLOT
     for name, model in topology.nodes.items():
-        specs.append(draft.spec(name, model, base, common))
+        own = {
+            "level": topology.levels.get(name, topology.level),
+            "force": topology.force.on(name).pack(),
+        }
+        specs.append(draft.spec(name, model, base, common | own))
         base += draft.pools[name] + MESSAGE_SLOTS
     segments = {
         f"{draft.prefix}rings": draft.rings.layout.size,

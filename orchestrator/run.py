@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from orchestrator.topology.model import Topology
 
 Mode = Literal["processes", "inline"]
-ViolationPolicy = Literal["stop", "report"]
+ViolationPolicy = Literal["stop", "report", "bug-check"]
 
 STALL_AFTER_S = 10.0
 KEPT_VIOLATIONS = 1000
@@ -65,7 +65,7 @@ def launch(
     *,
     mode: Mode = "processes",
     output: Path | None = None,
-    violation_policy: ViolationPolicy = "stop",
+    violation_policy: ViolationPolicy | None = None,
     warm: ForkServer | None = None,
     stall_after: float = STALL_AFTER_S,
     limits: Limits | None = None,
@@ -73,11 +73,12 @@ def launch(
 ) -> Run:
     """Return a run of `topology`, which begins when its block is entered.
 
-    `output` is where drivers put files, made if need be. `warm` is a fork server begun earlier (the run takes
-    it over), `stall_after` the seconds without progress that make a node a stalled one, `scheduler` decides
-    the interleaving in mode inline (default: drawn by the topology's seed).
+    `output` is where drivers put files, made if need be, `violation_policy` what a broken rule ends (default: as
+    the topology says). `warm` is a fork server begun earlier (the run takes it over), `stall_after` the seconds
+    without progress that make a node a stalled one, `scheduler` decides the interleaving in mode inline (default:
+    drawn by the topology's seed).
     """
-    supervise = (violation_policy, stall_after, limits)
+    supervise = (violation_policy or topology.on_violation, stall_after, limits)
     return Run(topology, mode, output, supervise, warm, scheduler or SeededScheduler(topology.seed))
 
 

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from orchestrator.topology.fields import option_fields, written
 from orchestrator.topology.model import BindingModel, EventModel, NodeModel, Topology, WireModel
 from orchestrator.topology.units import format_duration, format_fraction, format_rate
+from orchestrator.topology.verification import written_verify
 
 
 def dump_topology(topology: Topology) -> str:
@@ -18,7 +19,7 @@ def dump_topology(topology: Topology) -> str:
     Input files are written with their absolute paths.
     """
     content: dict[str, Any] = {"name": topology.name, "seed": topology.seed}
-    content |= {"verify": topology.level, "notify": topology.notify, "delivery": topology.delivery}
+    content |= {"verify": written_verify(topology), "notify": topology.notify, "delivery": topology.delivery}
     content["nodes"] = {name: _node(node) for name, node in topology.nodes.items()}
     content["bindings"] = [_binding(binding) for binding in topology.bindings]
     content["wires"] = [_wire(wire) for wire in topology.wires]

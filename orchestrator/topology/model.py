@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from nodes.policy import Policy
+from nodes.verifier.force import Force
 from orchestrator.drivers import Kind
 from orchestrator.topology.quantities import quantity
 from orchestrator.topology.threshold import Threshold
@@ -22,6 +23,7 @@ MAX_NODES = 4095
 """A packet handle has 12 bits for the pool of a node, and one value of them is kept free."""
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+OnViolation = Literal["stop", "report", "bug-check"]
 
 
 class Frozen(BaseModel):
@@ -87,8 +89,10 @@ class EventModel(Frozen):
 class Topology(Frozen):
     """Describe a whole run.
 
-    `nodes` keeps the order of the file. `thresholds` (key ``pass``) decide exit code 99, `level` (key
-    ``verify``) how much of the contract is checked, 0 to 4. `notify` is ``armed`` (ring only a sleeping
+    `nodes` keeps the order of the file. `thresholds` (key ``pass``) decide exit code 99. From the section
+    ``verify``: `level` is how much of the contract is checked, 0 to 4, `levels` the same for single nodes,
+    `on_violation` what a broken rule ends (the run, nothing, or the node that broke it), `force` what is made to
+    happen. `notify` is ``armed`` (ring only a sleeping
     consumer) or ``every`` (one notification per call); `delivery` is ``post``: a send returns before its
     result is known. `policy` holds the contract's switches, `events` what happens to the stack, at given times.
     """
@@ -100,6 +104,11 @@ class Topology(Frozen):
     wires: tuple[WireModel, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     level: int = 2
+    levels: Annotated[Mapping[str, int], AfterValidator(MappingProxyType)] = Field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    on_violation: OnViolation = "stop"
+    force: Force = Force()
     notify: Literal["armed", "every"] = "armed"
     delivery: Literal["post"] = "post"
     policy: Policy = Policy()

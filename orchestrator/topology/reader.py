@@ -20,6 +20,7 @@ from orchestrator.topology.shape import Header, read
 from orchestrator.topology.threshold import Threshold, parse_threshold
 from orchestrator.topology.timeline import read_events, read_policy
 from orchestrator.topology.units import UnitError
+from orchestrator.topology.verification import read_verify
 
 MAX_BYTES = 1 << 20
 
@@ -48,6 +49,7 @@ def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: 
     wires = read_wires(document, _section(document, "wires", list), kinds)
     thresholds = _read_thresholds(document, _section(document, "pass", list))
     policy = read_policy(document)
+    verification = read_verify(document, nodes)
     events = read_events(document, _section(document, "events", list), kinds, bindings)
     if document.problems or header is None:
         raise TopologyError(source_name, document.problems)
@@ -58,7 +60,10 @@ def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: 
         bindings=tuple(bindings),
         wires=tuple(wires),
         thresholds=tuple(thresholds),
-        level=header.level,
+        level=verification.level,
+        levels=verification.levels,
+        on_violation=verification.on_violation,
+        force=verification.force,
         notify=header.notify,
         delivery=header.delivery,
         policy=policy,

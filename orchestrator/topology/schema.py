@@ -9,6 +9,7 @@ from orchestrator.topology.model import MAX_NODES, NAME_PATTERN, BindingModel
 from orchestrator.topology.options import node_model
 from orchestrator.topology.shape import Header, WireEntry
 from orchestrator.topology.timeline import EventEntry, PolicyEntry
+from orchestrator.topology.verification import ForceEntry, LevelEntry, VerifyEntry
 
 _CHAIN = {
     "type": "string",
@@ -35,12 +36,20 @@ def topology_schema(catalogue: Catalogue) -> dict[str, Any]:
     keys["wires"]["items"] = _plain(WireEntry.model_json_schema())
     keys["policy"] |= _plain(PolicyEntry.model_json_schema())
     keys["events"]["items"] = _plain(EventEntry.model_json_schema())
+    keys["verify"] |= {"anyOf": _verify_schemas()}
     keys["pass"]["items"] = {"type": "string", "examples": ["lost == 0", "latency.p99 < 50ms"]}
     schema |= {
         "title": "ndisim topology",
         "description": "Nodes, how they are bound and wired, when a run passes.",
     }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _verify_schemas() -> list[dict[str, Any]]:
+    level = LevelEntry.model_json_schema()["properties"]["verify"]
+    mapping = _plain(VerifyEntry.model_json_schema())
+    mapping["properties"]["force"] |= _plain(ForceEntry.model_json_schema())
+    return [{key: level[key] for key in ("type", "minimum", "maximum")}, mapping]
 
 
 def _node_schema(model: type[Any]) -> dict[str, Any]:

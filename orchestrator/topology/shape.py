@@ -28,9 +28,7 @@ class Header(Frozen):
     thresholds: list[Any] = Field(default=[], alias="pass", description="conditions of a passing run")
     policy: dict[str, Any] = Field(default={}, description="the contract's switches")
     events: list[Any] = Field(default=[], description="what happens to the stack, at which time")
-    level: Annotated[
-        int, Field(ge=0, le=4, alias="verify", description="how much of the contract is checked")
-    ] = 2
+    verify: Annotated[Any, Field(description="how much of the contract is checked, and what is forced")] = 2
     notify: Annotated[
         Literal["armed", "every"], Field(description="wake sleeping consumers only, or on every call")
     ] = "armed"

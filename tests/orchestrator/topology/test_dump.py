@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.policy import Policy
+from nodes.verifier.force import Force
 from orchestrator.topology import (
     BindingModel,
     EventModel,
@@ -86,6 +87,9 @@ def topologies(draw: st.DrawFn) -> Topology:
         wires=tuple(draw(_wire(*bottoms[at : at + 2])) for at in range(0, len(bottoms) - 1, 2)),
         thresholds=tuple(draw(st.lists(_thresholds(), max_size=4))),
         level=draw(st.integers(0, 4)),
+        levels=draw(st.dictionaries(st.sampled_from(list(found)), st.integers(0, 4), max_size=2)),
+        on_violation=draw(st.sampled_from(["stop", "report", "bug-check"])),
+        force=draw(_forces(list(found))),
         notify=draw(st.sampled_from(["armed", "every"])),
         policy=draw(st.sampled_from([Policy(), Policy(delivery_irql="random", removal_order="vista")])),
         events=tuple(draw(st.lists(_events(bindings), max_size=4))),
@@ -105,6 +109,18 @@ def _events(bindings: list[BindingModel]) -> st.SearchStrategy[EventModel]:
         lambda at, binding: EventModel(at=at, verb="unbind", node=binding.upper, lower=binding.lower),
         _NUMBERS,
         undone,
+    )
+
+
+def _forces(nodes: list[str]) -> st.SearchStrategy[Force]:
+    return st.builds(
+        Force,
+        low_resources=_FRACTIONS,
+        fail_allocation=_NUMBERS,
+        pending=st.booleans(),
+        completion_order=st.sampled_from(["as-made", "random"]),
+        delay=_NUMBERS,
+        nodes=st.lists(st.sampled_from(nodes), max_size=2).map(tuple),
     )
 
 
