@@ -6,6 +6,7 @@ a watch never moves a virtual clock.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nodes.node import Node
 
 U64 = NDArray[np.uint64]
+_NOTHING = np.zeros(0, np.uint64)
 _PACKET_STATES = tuple(OP_INFO[op].state for op in (Op.SEND, Op.INDICATE, Op.FRAME))
 LOOKS = 4
 """How often a watch looks within the shortest limit."""
@@ -29,7 +31,8 @@ class Watch:
     """Reports packets that stay too long: each within `policy.send_limit` ns, one at least in `policy.hang_limit` ns.
 
     A miniport answers for all that it has been sent (N6-SEND-19, NdisTimedDataSend and NdisTimedDataHang), a filter for
-    what it holds itself, sends and receives (N6-FLT-08). A packet is reported once.
+    what it holds itself, sends and receives (N6-FLT-08). A packet is reported once. `queued` returns what NDIS
+    keeps until the driver asks for it (N5-SND-03).
     """
 
     def __init__(self, node: Node) -> None:
@@ -37,6 +40,7 @@ class Watch:
         self._limit = node.policy.send_limit
         self._hang = node.policy.hang_limit
         self.armed = False
+        self.queued: Callable[[], U64] = lambda: _NOTHING
         self._due = 0
         self._reported: set[int] = set()
         self._replies = 0
@@ -91,7 +95,7 @@ class Watch:
             for port in node.ports
             if port.spec.kind == "binding" and (port.spec.side == "lower" or node.driver.kind == "filter")
         ]
-        found = []
+        found = [self.queued()]
         for table in tables:
             slots = np.flatnonzero(table)[1:]  # row 0 is no packet's
             states = node.arena.ledger[slots] >> np.uint64(STATE_SHIFT) & np.uint64(0xFF)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from nodes.chain import NblChain
 from nodes.crossing import CALLED, Op
 from nodes.metrics import Counter
@@ -14,6 +16,7 @@ from nodes.ndis5.transfers import Request, write_request
 from nodes.net_buffer import Nbl
 from nodes.status import Status
 from nodes.waiting import CALL_LIMIT, CallUnanswered
+from shm.handle import slots_of
 
 if TYPE_CHECKING:
     from nodes.node import Node
@@ -39,13 +42,14 @@ class Binding5(Binding):
     """A binding whose sends and transfers have verdicts.
 
     `current` is the look-ahead indication in progress, `transfers` are the packets that are with the miniport for
-    transfer (N5-TD-03).
+    transfer (N5-TD-03), `finals` by slot the packets whose last send had a final verdict (N5-SND-07).
     """
 
     def __init__(self, node: Node, port: Port, owner: LowerEdge) -> None:
         super().__init__(node, port, owner)
         self.current: Lookahead | None = None
         self.transfers: set[int] = set()
+        self.finals: dict[int, int] = {}
         self._verdicts: dict[int, Verdict] = {}
         lower = port.spec.options.get("lower_generation", 6)
         self._calls = lower == 5 and node.policy.ndis5_sends == "call"
@@ -69,7 +73,10 @@ class Binding5(Binding):
         if not self._calls:
             self._port.request(Op.SEND, chain)
             return Status.PENDING
-        return Status(self._call(Op.SEND, chain).status)
+        status = Status(self._call(Op.SEND, chain).status)
+        if status is not Status.PENDING:
+            self.finals[packet.slot] = packet.handle
+        return status
 
     def send_packets(self, packets: NblChain) -> None:
         """Send an array (NdisSendPackets); every packet comes back through `send_complete` (N5-SND-07)."""
@@ -103,6 +110,10 @@ class Binding5(Binding):
     def return_packets(self, packets: NblChain) -> None:
         """Return full packets that were lent (NdisReturnPackets)."""
         self.return_net_buffer_lists(packets)
+
+    def pends(self, handle: int) -> bool:
+        """Return whether a send of this packet pends."""
+        return int(self._port.out[slots_of(np.array([handle], np.uint64))[0]]) == handle
 
     def judged(self, handle: int, verdict: Verdict) -> None:
         """Take the verdict on a call that waits for it."""

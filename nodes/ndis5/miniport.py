@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from nodes.node import Node
     from nodes.timers import Timer
 
-_RULES = {"N6-SEND-03": "N5-SND-02", "N6-SEND-10": "N5-SND-01", "N6-SEND-14": "N5-SND-02"}
+_RULES = {
+    "N6-SEND-03": "N5-SND-02",
+    "N6-SEND-10": "N5-SND-01",
+    "N6-SEND-14": "N5-SND-02",
+    "N6-SEND-19": "N5-SND-01",
+}
 
 
 class BadCharacteristics(TypeError):
@@ -80,6 +85,7 @@ class Miniport5(Miniport):
         if isinstance(adapter, Adapter5):
             adapter.sends, adapter.transfers = self._sends, self._transfers
             adapter.indicating, adapter.full_packets = {}, self.full_packets
+            self._node.watch.queued = self._sends.handed_back
         super().open_upper(adapter, ports, serial=serial)
 
     def set_timer(self, delay: int, callback: Callable[[], None]) -> Timer:
@@ -110,8 +116,13 @@ class Miniport5(Miniport):
             self._sends.locked(lambda: super(Miniport5, self).accept(port, op, chain, flags))
 
     def broken(self, rule: str, handle: int) -> str:
-        """Return what NDIS 5 calls a rule that this driver broke."""
-        return _RULES.get(rule, rule)
+        """Return what NDIS 5 calls a rule that this driver broke; a deserialised one owes every packet (N5-SND-05)."""
+        if rule == "N6-SEND-19" and self._transfers.owes(handle):
+            return "N5-TD-02"
+        if rule == "N6-SEND-19" and handle not in self._sends.owed:
+            return "N5-SND-03"
+        rule = _RULES.get(rule, rule)
+        return "N5-SND-05" if rule == "N5-SND-01" and not self.serialised else rule
 
     def _transfer(self, port: Port, packet: Nbl) -> None:
         request = read_request(self._node.arena, packet.slot)

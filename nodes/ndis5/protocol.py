@@ -112,8 +112,14 @@ class Protocol5(Protocol):
 
     def broken(self, rule: str, handle: int) -> str:
         """Return what NDIS 5 calls a rule that this driver broke."""
-        away = any(isinstance(one, Binding5) and handle in one.transfers for one in self.bindings)
-        return "N5-TD-03" if rule == "N6-SEND-03" and away else rule
+        bindings = [binding for binding in self.bindings if isinstance(binding, Binding5)]
+        if rule in ("N6-SEND-03", "N6-NBL-11") and any(handle in binding.transfers for binding in bindings):
+            return "N5-TD-03"
+        if rule == "N6-NBL-11" and any(binding.pends(handle) for binding in bindings):
+            return "N5-SND-07"
+        held = self._node.custody.held
+        kept = any(int(held[slot]) == one for binding in bindings for slot, one in binding.finals.items())
+        return "N5-SND-07" if rule == "N6-NBL-12" and kept else rule
 
     def _ended(self, binding: Binding5, op: Op, packet: Nbl, *, synchronous: bool) -> None:
         arena = self._node.arena

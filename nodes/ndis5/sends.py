@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nodes.chain import NblChain
 from nodes.crossing import SYNCHRONOUS, Op, OpInfo
@@ -67,6 +68,11 @@ class Sends:
     def waiting(self) -> int:
         """Return how many packets NDIS has in its queue."""
         return len(self._queue)
+
+    def handed_back(self) -> NDArray[np.uint64]:
+        """Return the handles that wait for resources while no completion is owed that could bring some (N5-SND-03)."""
+        waits = self._blocked and not self.owed
+        return np.array([packet.handle for packet in self._queue] if waits else [], np.uint64)
 
     def arrived(self, chain: NblChain, *, called: bool) -> None:
         """Take sends of a protocol; with `called` it waits for the verdict on each."""

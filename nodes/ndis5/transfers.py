@@ -54,12 +54,20 @@ class Transfers:
         """Note a transfer of at most `count` bytes that the miniport is about to be asked for."""
         self._owed[packet.handle] = port, count
 
+    def owes(self, handle: int) -> bool:
+        """Return whether a transfer into this packet is owed."""
+        return handle in self._owed
+
     def judge(self, packet: Nbl, status: int, transferred: int) -> None:
-        """Act on what MiniportTransferData returned: PENDING leaves it owed, all else ends it."""
-        if status == Status.PENDING:
-            self._node.ports[int(self._node.custody.came[packet.slot])].notice(Op.VERDICT, packet.handle)
-        else:
+        """Act on what MiniportTransferData returned: PENDING leaves it owed, all else ends it.
+
+        Whoever asked for a transfer that is not owed any more is told that it pended, as its completion has come.
+        """
+        owed = packet.handle in self._owed
+        if status != Status.PENDING:
             self.complete(packet, status, transferred, SYNCHRONOUS)
+        if status == Status.PENDING or not owed:
+            self._node.ports[int(self._node.custody.came[packet.slot])].notice(Op.VERDICT, packet.handle)
 
     def complete(self, packet: Nbl, status: int, transferred: int, flags: int = 0) -> None:
         """Give the packet back with status and byte count (NdisMTransferDataComplete)."""

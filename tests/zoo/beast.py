@@ -14,11 +14,14 @@ from typing import TypeVar
 from nodes.driver import Driver
 from nodes.registry import STOCK_DRIVERS
 from orchestrator import Catalogue, Run, Topology, parse_topology
+from orchestrator.script import Limits
 
 D = TypeVar("D", bound=type[Driver])
 Act = Callable[[Run], None]
 SECONDS = 5.0
 """How long a beast may run free, at most."""
+LIMITS = Limits(pause=500_000_000, settle=200_000_000)
+"""How long the run that it broke may take to come to rest: what a beast has lost never comes back."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Literal
 import pytest
 
 from orchestrator import launch, report_of
-from tests.zoo import sends
-from tests.zoo.beast import BEASTS, SECONDS, Beast
+from tests.zoo import ndis5, sends
+from tests.zoo.beast import BEASTS, LIMITS, SECONDS, Beast
 
-ROOMS = [sends]
+ROOMS = [sends, ndis5]
 
 
 @pytest.mark.parametrize("mode", ["inline", "processes"])
@@ -18,7 +18,7 @@ ROOMS = [sends]
 def test_a_wrong_driver_is_caught_by_just_its_rule(
     beast: Beast, mode: Literal["inline", "processes"]
 ) -> None:
-    with launch(beast.topology(), mode=mode) as run:
+    with launch(beast.topology(), mode=mode, limits=LIMITS) as run:
         if beast.act is not None:
             beast.act(run)
         run.wait(SECONDS)
