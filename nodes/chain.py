@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from nodes.custody import Custody
 from nodes.nbl_flags import is_packet_type
 from nodes.net_buffer import Mdl, Nbl, NetBuffer
+from nodes.verifier.level import Level
 from shm.arena import CELL_LENGTH, Slots
 from shm.handle import slots_of
 from shm.vectors import none_set, same
@@ -100,7 +101,7 @@ class NblChain:
                 f"data would end at byte {int(np.max(stop))} of the first MDL's cell of {CELL_LENGTH}"
             )
         self._write(arena.nb_length, value)
-        arena.mdl_length[self.slots] = stop
+        self._write(arena.mdl_length, stop)
 
     @property
     def packet_id(self) -> U64:
@@ -157,6 +158,8 @@ class NblChain:
         if not none_set(linked):
             return self._gathered(length, linked)
         start = self._data_start(length)
+        if self._custody.views.live:
+            self._custody.views.store()
         rows: NDArray[np.uint8] = self._custody.arena.bytes_of(length)[start].view(np.uint8)
         return rows.reshape(len(start), length)
 
@@ -166,11 +169,20 @@ class NblChain:
         Raises ValueError when a packet's data is shorter than `length`, or would leave its cell.
         """
         length = payload.shape[-1]
+        mask = self._custody.check(self.handles, self.slots)
         start = self._data_start(length)
         arena = self._custody.arena
         if not none_set(arena.nb_length[self.slots] < length):
             raise ValueError(f"{length} bytes do not fit the shortest packet of the chain")
-        arena.bytes_of(length)[start] = np.ascontiguousarray(payload).view(f"V{length}")[..., 0]
+        rows = np.ascontiguousarray(payload).view(f"V{length}")[..., 0]
+        if mask is not None:
+            start, rows = start[mask], np.broadcast_to(rows, mask.shape)[mask]
+        views = self._custody.views
+        if views.live:
+            views.store()
+        arena.bytes_of(length)[start] = rows
+        if views.live:
+            views.load()
 
     def rows(self, length: int) -> NDArray[np.uint8] | None:
         """Return the first `length` bytes of each packet where they lie, writable, shape (n, length).
@@ -187,6 +199,8 @@ class NblChain:
             raise ValueError(f"{length} bytes from offset {offset} do not lie in one cell of {CELL_LENGTH}")
         if count != 1 and not (0 < count <= len(_STEPS) and same(start - start[0], _STEPS[:count])):
             return None
+        if self._custody.level >= Level.HISTORY:
+            return self._custody.views.block(int(self.handles[0]), slot, count, offset, length)
         rows: NDArray[np.uint8] = arena.cells[slot : slot + count, offset : offset + length]
         return rows
 
@@ -198,8 +212,9 @@ class NblChain:
         """
         arena, duties = self._custody.arena, self._custody.duties
         linked = arena.nb_next[self.slots] | arena.mdl_next[self.slots]
+        if self._custody.check(self.handles, self.slots) is not None:
+            return False
         if none_set(linked) and none_set(arena.nb_offset[self.slots] < delta) and delta >= 0:
-            self._custody.check(self.handles, self.slots)
             for handle in self.handles[duties.foreign(self.handles)].tolist():
                 duties.note_change(handle, "N6-NBL-08")
             arena.nb_offset[self.slots] -= np.uint32(delta)
@@ -236,7 +251,6 @@ class NblChain:
 
     def _data_start(self, length: int) -> Slots:
         """Return where each packet's data starts, as byte positions, when `length` bytes from there are in one cell."""
-        self._custody.check(self.handles, self.slots)
         start = self._custody.arena.nb_data[self.slots]
         if length < 1 or length > CELL_LENGTH or not none_set((start & _CELL_MASK) > CELL_LENGTH - length):
             raise ValueError(f"{length} bytes do not lie in one cell for every packet of the chain")
@@ -252,5 +266,8 @@ class NblChain:
         return table[self.slots]
 
     def _write(self, table: NDArray[Any], value: int | NDArray[Any]) -> None:
-        self._custody.check(self.handles, self.slots)
-        table[self.slots] = value
+        mask = self._custody.check(self.handles, self.slots)
+        if mask is None:
+            table[self.slots] = value
+        else:
+            table[self.slots[mask]] = np.broadcast_to(value, mask.shape)[mask]

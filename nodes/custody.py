@@ -13,12 +13,18 @@ from numpy.typing import NDArray
 
 from nodes.crossing import INDICATED, OpInfo
 from nodes.duties import Duties
+from nodes.verifier.level import DEFAULT_LEVEL, STACK_DEPTH, Level
+from nodes.verifier.places import Places
+from nodes.verifier.views import Views
 from shm.arena import Arena, Pool, Slots
-from shm.handle import NO_HANDLE, UNMATCHED, unpack
+from shm.handle import NO_HANDLE, SLOT_MASK, UNMATCHED, unpack
 from shm.vectors import same
 
 U64 = NDArray[np.uint64]
 _HIGH_BYTE = np.uint64(56)
+GIVEN_BACK = 5
+_TOUCH_RULES = {0: "N6-NBL-11", 2: "N6-SEND-03", 3: "N6-RX-02", 4: "N6-SEND-14", GIVEN_BACK: "N6-SEND-14"}
+"""Which rule forbids touching a packet that left with this ledger state."""
 NOBODY = 0xFFFF
 """The port number of packets that this node allocated itself."""
 
@@ -31,6 +37,10 @@ def binding_handle(node: int, port: int) -> int:
     return node << 16 | port + 1
 
 
+def _depth(level: int) -> int:
+    return STACK_DEPTH if level >= Level.STACKS else 1
+
+
 class Custody:
     """The packets in this node's hands.
 
@@ -38,10 +48,13 @@ class Custody:
     `complain` reports a violation and returns: the caller goes on without the offending packets. `tags` says whether
     the driver uses cancel ids, `stale_tags` by slot who came back with one (N6-SEND-21). `pool` is the node's own,
     `duties` what is owed for single packets; `cancel_byte`, `may_reroute` and `ports_below` say what the node's place
-    in the stack lets it write (N6-CAN-01, N6-NBL-04, N6-NBL-09). At `level` 0 nothing is compared.
+    in the stack lets it write (N6-CAN-01, N6-NBL-04, N6-NBL-09). At `level` 0 accesses are not checked. `left[slot]`
+    is the ledger state with which a packet left last, `views` what the driver sees of packets where they lie.
     """
 
-    def __init__(self, arena: Arena, complain: Complaint, now: Callable[[], int], level: int = 2) -> None:
+    def __init__(
+        self, arena: Arena, complain: Complaint, now: Callable[[], int], level: int = DEFAULT_LEVEL
+    ) -> None:
         self.arena = arena
         self.complain = complain
         self.now = now
@@ -50,6 +63,10 @@ class Custody:
         self.held[0] = UNMATCHED
         self.came = np.full(arena.slots, NOBODY, dtype=np.uint16)
         self.since = np.zeros(arena.slots, dtype=np.uint64)
+        self.left = np.zeros(arena.slots, dtype=np.uint8)
+        self.views = Views(arena, self.touched)
+        self.allocated = Places(arena.slots, _depth(level)) if level >= Level.LEAKS else None
+        self.given = Places(arena.slots, _depth(level)) if level >= Level.HISTORY else None
         self.count = 0
         self.pool: Pool | None = None
         self.duties = Duties(arena, complain, self.held)
@@ -88,15 +105,22 @@ class Custody:
             return self._release_own(handles, slots, info, self.borrowed)
         if self.duties.owed:
             self.duties.leaving(handles, info.state)
-        if not self.level or same(self.held[slots], handles):
-            self.held[slots] = NO_HANDLE
-            self.count -= len(handles)
+        if same(self.held[slots], handles):
+            self._let_go(slots, info.state)
             return None
         good: NDArray[np.bool_] = self.held[slots] == handles
-        self.held[slots[good]] = NO_HANDLE
-        self.count -= int(np.count_nonzero(good))
         self.complain_of(handles[~good], info.rule, info.act)
+        self._let_go(slots[good], info.state)
         return good
+
+    def _let_go(self, slots: Slots, state: int) -> None:
+        if self.views.live:
+            self.views.end(slots)
+        if self.given is not None:
+            self.given.note(slots)
+        self.held[slots] = NO_HANDLE
+        self.left[slots] = state
+        self.count -= len(slots)
 
     def _release_own(
         self, handles: U64, slots: Slots, info: OpInfo, borrowed: NDArray[np.bool_]
@@ -117,11 +141,45 @@ class Custody:
             own[own] = good
         return None if own.all() else own
 
-    def check(self, handles: U64, slots: Slots) -> None:
-        """Report any access to packets that are not held (N6-SEND-03, N6-SEND-14, N6-RX-02)."""
-        if self.level and not self.holds(handles, slots):
-            bad = handles[self.held[slots] != handles]
-            self.complain_of(bad, "N6-SEND-03", "touched")
+    def check(self, handles: U64, slots: Slots) -> NDArray[np.bool_] | None:
+        """Return None if all of these packets are held, else a mask of those that are; the others were touched."""
+        if not self.level or self.holds(handles, slots):
+            return None
+        good: NDArray[np.bool_] = self.held[slots] == handles
+        for handle in handles[~good].tolist():
+            self.touched(handle)
+        return good
+
+    def check_one(self, handle: int, slot: int) -> bool:
+        """Return whether a packet is held; touching one that is not is a violation."""
+        if not self.level or int(self.held[slot]) == handle:
+            return True
+        self.touched(handle)
+        return False
+
+    def view(self, handle: int, cell: int, start: int, stop: int) -> memoryview:
+        """Return bytes `start` to `stop` of a payload cell, writable, for as long as the packet is held.
+
+        Of a packet that is not held it is a copy that nobody sees.
+        """
+        if int(self.held[handle & SLOT_MASK]) != handle and self.level:
+            return memoryview(bytearray(self.arena.cells[cell, start:stop].tobytes()))
+        if self.level < Level.LEAKS:
+            return memoryview(self.arena.cells[cell])[start:stop]
+        return self.views.cell(handle, cell, start, stop)
+
+    def touched(self, handle: int, act: str = "touched", where: str = "") -> None:
+        """Report an access to a packet that is not held, by the rule that forbids it.
+
+        A packet that was sent (N6-SEND-03), lent (N6-RX-02), completed (N6-SEND-14), returned (N6-RX-04), freed
+        (N6-NBL-11) or never was here.
+        """
+        slot = handle & SLOT_MASK
+        state = int(self.left[slot]) if slot < len(self.left) else 0
+        rule = _TOUCH_RULES.get(state, "N6-SEND-03")
+        if state == GIVEN_BACK and int(self.came[slot]) in self.ports_below:
+            rule = "N6-RX-04"
+        self.complain_of(np.array([handle], np.uint64), rule, act, where)
 
     def check_cancel_id(self, handles: U64, slots: Slots, value: int | U64) -> None:
         """Note which packets get a new cancel id; one whose high byte is not this node's breaks N6-CAN-01."""
@@ -138,12 +196,12 @@ class Custody:
             self.stale_tags.pop(slot, None)
         self.tags |= bool(ids.any())
 
-    def complain_of(self, handles: U64, rule: str, act: str) -> None:
-        """Report that `act` was tried on each of these packets without holding them."""
+    def complain_of(self, handles: U64, rule: str, act: str, where: str = "") -> None:
+        """Report that `act` was tried on each of these packets without holding them, at `where` if not here."""
         for handle in handles.tolist():
             slot = unpack(handle).slot
             now_there = int(self.arena.handle[slot]) if slot < self.arena.slots else 0
             fate = (
                 "was freed" if now_there != handle else "is not in this driver's hands (given away before?)"
             )
-            self.complain(rule, handle, f"packet {handle:#018x} was {act}, but it {fate}")
+            self.complain(rule, handle, f"packet {handle:#018x} was {act}, but it {fate}", where=where)

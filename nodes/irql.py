@@ -77,7 +77,11 @@ class IrqlState:
         outer = self._leave() if self.dirty else None
         if self.drawn or flags & DISPATCH_FLAG:
             self.deliver(flags)
-        accept(port, op, chain, flags)
+        try:
+            accept(port, op, chain, flags)
+        except ValueError as error:
+            if not self._node.reporter.survive(error):
+                raise
         if self.dirty:
             self.settle()
         if outer is not None:

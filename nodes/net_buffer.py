@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from nodes import data_start
 from nodes.custody import Custody
 
@@ -26,25 +24,32 @@ class Mdl:
     @property
     def byte_count(self) -> int:
         """Return how many bytes the MDL describes."""
+        self._nbl.check()
         return int(self._custody.arena.mdl_length[self.slot])
 
     @property
     def offset(self) -> int:
         """Return where in its cell the bytes begin."""
+        self._nbl.check()
         return int(self._custody.arena.mdl_offset[self.slot])
 
     @property
     def cell(self) -> int:
         """Return the payload cell the bytes lie in."""
+        self._nbl.check()
         return int(self._custody.arena.mdl_cell[self.slot] or self.slot + 1) - 1
 
     @property
     def view(self) -> memoryview:
-        """Return the bytes where they lie, writable; using it after hand-over is a violation."""
+        """Return the bytes, writable; using the view after hand-over is a violation, and raises ValueError."""
+        return self.part(0, self.byte_count)
+
+    def part(self, start: int, stop: int) -> memoryview:
+        """Return bytes `start` to `stop` of the MDL as `view` does; fewer where it ends earlier."""
         self._nbl.check()
-        arena = self._custody.arena
-        start = int(arena.mdl_offset[self.slot])
-        return memoryview(arena.cells[self.cell])[start : start + self.byte_count]
+        offset, end = self.offset, self.offset + self.byte_count
+        start, stop = min(offset + start, end), min(offset + stop, end)
+        return self._custody.view(self._nbl.handle, self.cell, start, stop)
 
 
 class NetBuffer:
@@ -65,16 +70,19 @@ class NetBuffer:
     @property
     def data_length(self) -> int:
         """Return the length of the data in bytes."""
+        self._nbl.check()
         return int(self._custody.arena.nb_length[self.slot])
 
     @property
     def data_offset(self) -> int:
         """Return where the data starts in the MDL chain, in bytes."""
+        self._nbl.check()
         return int(self._custody.arena.nb_offset[self.slot])
 
     @property
     def mdls(self) -> Iterator[Mdl]:
         """Walk the MDL chain."""
+        self._nbl.check()
         arena = self._custody.arena
         slot = int(arena.nb_mdl[self.slot] or self.slot + 1) - 1
         while slot >= 0:
@@ -84,13 +92,16 @@ class NetBuffer:
     @property
     def pieces(self) -> Iterator[memoryview]:
         """Walk the data where it lies, one writable view for each MDL that holds some of it."""
-        skip, left = self.data_offset, self.data_length
+        return self._pieces(self.data_length)
+
+    def _pieces(self, length: int) -> Iterator[memoryview]:
+        skip, left = self.data_offset, min(length, self.data_length)
         for mdl in self.mdls:
-            view = mdl.view[skip : skip + left]
+            here = min(mdl.byte_count - skip, left)
+            if here > 0:
+                yield mdl.part(skip, skip + here)
+                left -= here
             skip = max(skip - mdl.byte_count, 0)
-            left -= len(view)
-            if len(view):
-                yield view
             if not left:
                 return
 
@@ -105,14 +116,14 @@ class NetBuffer:
 
         None when the data is shorter, or lies in several MDLs and there is no storage that is large enough.
         """
-        pieces = list(self.pieces)
+        pieces = list(self._pieces(length))
         if length > self.data_length or not pieces:
             return None
-        if len(pieces[0]) >= length:
-            return pieces[0][:length]
+        if len(pieces) == 1:
+            return pieces[0]
         if storage is None or len(storage) < length:
             return None
-        storage[:length] = b"".join(pieces)[:length]
+        storage[:length] = b"".join(pieces)
         return memoryview(storage)[:length]
 
     def retreat(self, delta: int, backfill: int = 0) -> bool:
@@ -122,7 +133,8 @@ class NetBuffer:
         of its own, is put before the others. Returns False, with nothing changed, when the pool is empty: that is
         NDIS_STATUS_RESOURCES. A packet of another node's must be advanced again before it goes back.
         """
-        self._nbl.check()
+        if not self._nbl.check():
+            return False
         self._custody.duties.note_change(self._nbl.handle, "N6-NBL-08")
         return data_start.retreat(self._custody, self._nbl.slot, self.slot, delta, backfill)
 
@@ -133,7 +145,8 @@ class NetBuffer:
         else's is a violation, as is freeing any in a packet received from below (N6-NBL-09); none is freed then.
         """
         nbl, custody = self._nbl, self._custody
-        nbl.check()
+        if not nbl.check():
+            return
         received = free_mdl and int(custody.came[nbl.slot]) in custody.ports_below
         if received and not custody.duties.owns(nbl.handle):
             custody.complain("N6-NBL-09", nbl.handle, "an advance on the receive path was told to free MDLs")
@@ -155,9 +168,9 @@ class Nbl:
         self.slot = slot
         self._custody = custody
 
-    def check(self) -> None:
-        """Report a violation if this node does not hold the packet (N6-SEND-03)."""
-        self._custody.check(np.array([self.handle], np.uint64), np.array([self.slot]))
+    def check(self) -> bool:
+        """Return whether this node holds the packet; it is a violation if not (N6-SEND-03), and nothing is changed."""
+        return self._custody.check_one(self.handle, self.slot)
 
     @property
     def status(self) -> int:
@@ -167,12 +180,13 @@ class Nbl:
 
     @status.setter
     def status(self, value: int) -> None:
-        self.check()
-        self._custody.arena.status[self.slot] = value
+        if self.check():
+            self._custody.arena.status[self.slot] = value
 
     @property
     def packet_id(self) -> int:
         """Return the id that names the packet in traces and captures."""
+        self.check()
         return int(self._custody.arena.packet_id[self.slot])
 
     @property
@@ -184,8 +198,9 @@ class Nbl:
     @parent_net_buffer_list.setter
     def parent_net_buffer_list(self, handle: int) -> None:
         """Set it on a packet derived here; on another driver's it is a violation of N6-NBL-06 and not written."""
-        self.check()
-        if self._custody.duties.foreign(np.array([self.handle], np.uint64)).any():
+        if not self.check():
+            return
+        if not self._custody.duties.owns(self.handle):
             self._custody.complain(
                 "N6-NBL-06", self.handle, "the parent pointer of another's packet was written"
             )
@@ -200,8 +215,8 @@ class Nbl:
 
     @child_ref_count.setter
     def child_ref_count(self, count: int) -> None:
-        self.check()
-        self._custody.arena.children[self.slot] = count
+        if self.check():
+            self._custody.arena.children[self.slot] = count
 
     @property
     def scratch(self) -> int:
@@ -211,8 +226,8 @@ class Nbl:
 
     @scratch.setter
     def scratch(self, value: int) -> None:
-        self.check()
-        self._custody.duties.set_scratch(self.handle, value)
+        if self.check():
+            self._custody.duties.set_scratch(self.handle, value)
 
     @property
     def context(self) -> bytearray | None:
@@ -226,8 +241,9 @@ class Nbl:
         An NB of another packet is a violation of N6-NBL-01, and nothing is changed then; giving the packet back with
         NBs missing or in another order is one of N6-SEND-13 or, by a filter, N6-FLT-05.
         """
-        self.check()
         custody = self._custody
+        if not self.check():
+            return
         if not buffers or buffers[0].slot != self.slot or any(nb.nbl.handle != self.handle for nb in buffers):
             custody.complain("N6-NBL-01", self.handle, "an NB of another packet was linked into this one")
             return

@@ -44,7 +44,8 @@ from nodes.rng import Rng
 from nodes.spec import NodeSpec
 from nodes.status import UNSET
 from nodes.timers import NEVER, Timers
-from nodes.verifier.violation import Violation, driver_location, failure_event
+from nodes.verifier.reporter import Reporter
+from nodes.verifier.violation import failure_event
 from nodes.waiting import Batch, Waiting, nobody_else
 from nodes.watch import Watch
 from shm.arena import Arena, Pool
@@ -57,8 +58,6 @@ from shm.vectors import runs
 
 U64 = NDArray[np.uint64]
 _FLAGS_SHIFT_U64 = np.uint64(FLAGS_SHIFT)
-TOLD_VIOLATIONS = 500
-"""Violations of one node that are told one by one; those beyond are counted only."""
 BATCH = 512
 """Entries read from one port in one poll, times the port's weight."""
 
@@ -85,6 +84,7 @@ class Node:
         self.policy = Policy(**spec.policy)
         self.irql = IrqlState(self)
         self.timers = Timers()
+        self.reporter = Reporter(self)
         self.custody = Custody(arena, self.complain, clock.now, spec.level)
         self.pool = Pool(arena, spec.node, spec.pool_base, spec.pool_size)
         self.messages = Messages(self, spec.pool_base + spec.pool_size, spec.messages)
@@ -138,6 +138,8 @@ class Node:
             work += self.run_deferred()
         if self.watch.armed and (not work or not self._turn & WATCH_EVERY):
             self.watch.look()
+        if self.custody.views.kept:
+            self.custody.views.look()
         self.lifecycle.advance()
         self.publish()
         self.bump()
@@ -167,7 +169,8 @@ class Node:
         try:
             return self.poll()
         except Exception as error:  # noqa: BLE001 - the boundary to driver code
-            self.fail(error)
+            if not self.reporter.survive(error):
+                self.fail(error)
             return 0
 
     def command(self, name: str, arguments: dict[str, Any], reply: Callable[[dict[str, Any]], None]) -> None:
@@ -197,6 +200,8 @@ class Node:
         handles = self.pool.allocate(count, length, backfill=backfill)
         chain = NblChain(handles, self.arena.current(handles), self.custody)
         self.custody.receive(handles, chain.slots)
+        if self.custody.allocated is not None:
+            self.custody.allocated.note(chain.slots)
         return chain
 
     def free(self, chain: NblChain) -> None:
@@ -209,14 +214,15 @@ class Node:
             handles = handles[own]
         self.pool.free(handles)
 
-    def complain(self, rule: str, handle: int, message: str, culprit: str = "") -> None:
-        """Report a violation by this node's driver, or by the neighbour `culprit`, and count it."""
-        self.board.counters[Counter.VIOLATIONS] += 1
-        rule = rule if culprit else self.driver.broken(rule, handle)
-        if rule in {"N6-SEND-10", "N6-RX-04"}:
-            self.board.counters[Counter.DUPLICATED] += 1
-        if self.board.counters[Counter.VIOLATIONS] <= TOLD_VIOLATIONS:
-            self.on_event(Violation(rule, culprit or self.name, handle, message, driver_location()).event())
+    def complain(
+        self, rule: str, handle: int, message: str, culprit: str = "", peer: str = "", where: str = ""
+    ) -> None:
+        """Report a violation by this node's driver, or by the neighbour `culprit`.
+
+        `peer` is who else is concerned (default: where the packet is or came from), `where` the driver's line
+        (default: the one being run).
+        """
+        self.reporter.complain(rule, handle, message, culprit, peer, where)
 
     def report_done(self) -> None:
         """Tell the orchestrator once that this source has ended."""

@@ -71,15 +71,19 @@ class Originated:
     def check_leaks(self) -> None:
         """Report what a halted driver still has: packets of others (N6-SEND-22) and of its own pool (N6-NBL-12)."""
         node, custody = self._node, self._node.custody
+        if custody.allocated is None:
+            return
         slots = np.flatnonzero(custody.held)[1:]
         foreign = custody.held[slots[custody.came[slots] != NOBODY]]
         foreign = foreign[custody.duties.foreign(foreign)]
         if len(foreign):
             text = f"halted while holding {len(foreign)} packets of others"
             node.complain("N6-SEND-22", int(foreign[0]), text)
-        leaked = node.pool.size - node.pool.free_count
-        if leaked:
-            node.complain("N6-NBL-12", 0, f"halted with {leaked} slots of its pool not freed: leaked")
+        leaked = node.pool.taken()
+        if len(leaked):
+            places = ", ".join(f"{count} from {place}" for count, place in custody.allocated.counts(leaked))
+            text = f"halted with {len(leaked)} slots of its pool not freed: leaked, {places}"
+            node.complain("N6-NBL-12", int(self._arena.handle[leaked[0]]), text)
 
     def _stamp(self, port: Port, op: Op, slots: Slots, now: int) -> None:
         """Note when the node's own packets leave, and how many; check that completions will find back (N6-SEND-02)."""

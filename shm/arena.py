@@ -166,6 +166,11 @@ class Pool:
         """Return how many slots can be allocated now."""
         return self._free_count
 
+    def taken(self) -> Slots:
+        """Return the slots that are not free, in order."""
+        own: Slots = np.arange(self.base, self.base + self.size)
+        return np.setdiff1d(own, self._free[: self._free_count], assume_unique=True)
+
     @property
     def linked(self) -> bool:
         """Return whether any packet holds further slots of this pool for NBs, MDLs or cells."""

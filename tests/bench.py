@@ -58,12 +58,14 @@ class Bench:
         shuffled: bool = False,
         policy: Policy | None = None,
         output: Path | None = None,
+        level: int = 2,
     ) -> None:
         pairs = [pair for chain in bindings for pair in _pairs(chain)]
         topology = Topology(
             name="bench",
             nodes={name: _model(layer) for name, layer in layers.items()},
             seed=seed,
+            level=level,
             policy=policy or Policy(),
             bindings=tuple(BindingModel(upper=upper, lower=lower, depth=depth) for upper, lower in pairs),
             wires=tuple(WireModel(a=a, b=b) for a, b in wires),

@@ -66,13 +66,14 @@ class WanPacket:
         """Return the whole buffer from StartBuffer to EndBuffer, writable."""
         arena, slot = self._custody.arena, self._checked()
         start = int(arena.mdl_offset[slot])
-        return memoryview(arena.cells[slot])[start : start + int(arena.mdl_length[slot])]
+        return self._custody.view(self.handle, slot, start, start + int(arena.mdl_length[slot]))
 
     @property
     def data(self) -> memoryview:
         """Return the data, writable."""
-        start = self.head_room
-        return self.buffer[start : start + self.current_length]
+        arena, slot = self._custody.arena, self._checked()
+        start = int(arena.mdl_offset[slot]) + self.head_room
+        return self._custody.view(self.handle, slot, start, start + self.current_length)
 
     @property
     def protocol_reserved(self) -> int:
@@ -99,6 +100,8 @@ class WanPacket:
                 f"data grown by {head} bytes in front and {tail} behind would leave a buffer with "
                 f"{self.head_room} and {self.tail_room} bytes of room",
             )
+            return
+        if not self.held:
             return
         arena.nb_offset[slot] = offset
         arena.nb_length[slot] = length

@@ -13,12 +13,12 @@ from shm.arena import Arena, Pool
 class Hands:
     """Holds what it allocates; `complaints` are (rule, handle) of every broken rule."""
 
-    def __init__(self, slots: int = 32) -> None:
+    def __init__(self, slots: int = 32, level: int = 2) -> None:
         self.arena = Arena.map(memoryview(bytearray(Arena.layout(slots + 1).size)), slots + 1)
         self.pool = Pool(self.arena, 1, 1, slots)
         self.complaints: list[tuple[str, int]] = []
         self.messages: list[str] = []
-        self.custody = Custody(self.arena, self._complain, lambda: 0)
+        self.custody = Custody(self.arena, self._complain, lambda: 0, level)
 
     def allocate(self, count: int, length: int = 60, *, backfill: int = 0) -> NblChain:
         """Return a chain of fresh packets that are held."""
@@ -36,7 +36,7 @@ class Hands:
         """Grow the first packet of a chain."""
         self.pool.extend(int(chain.handles[0]), pieces, as_net_buffers=as_net_buffers)
 
-    def _complain(self, rule: str, handle: int, message: str) -> None:
+    def _complain(self, rule: str, handle: int, message: str, where: str = "") -> None:
         self.complaints.append((rule, handle))
         self.messages.append(message)
 

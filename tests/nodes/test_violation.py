@@ -5,7 +5,8 @@ from pathlib import Path
 from nodes.chain import NblChain
 from nodes.ndis import Adapter
 from nodes.status import Status
-from nodes.verifier.violation import Violation, driver_location
+from nodes.verifier.places import driver_location
+from nodes.verifier.violation import Violation
 from tests.bench import Bench
 from tests.layers import Floor, Teller
 

@@ -214,7 +214,7 @@ def test_a_packet_is_completed_once_and_not_touched_afterwards() -> None:
     chain.status = Status.FAILURE
     floor.adapter.send_net_buffer_lists_complete(chain)
     bench.settle()
-    assert bench.kinds() == [("floor", "N6-SEND-03"), ("floor", "N6-SEND-10")]
+    assert bench.kinds() == [("floor", "N6-SEND-14"), ("floor", "N6-SEND-10")]
     assert [status for _, status in top.back] == ["SUCCESS"]
     assert bench.counter("floor", Counter.DUPLICATED) == 1
 
