@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,13 @@ def packet_history(specs: Sequence[NodeSpec], boards: Mapping[str, Board], handl
     return [
         f"+{(time - found[0][0]) / 1000:.1f}us {node} {_describe(meta, ends)}" for time, node, meta in found
     ]
+
+
+def with_history(
+    violation: dict[str, Any], specs: Sequence[NodeSpec], boards: Mapping[str, Board]
+) -> dict[str, Any]:
+    """Return a violation with what happened to its packet so far: newer events may take the place of these."""
+    return violation | {"history": packet_history(specs, boards, int(violation.get("handle", 0)))}
 
 
 def _describe(meta: int, ends: Mapping[int, str]) -> str:

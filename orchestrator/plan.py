@@ -18,6 +18,7 @@ from nodes.crossing import MESSAGE_SLOTS
 from nodes.driver import Driver
 from nodes.loader import load_driver
 from nodes.spec import EdgeSpec, NodeSpec, RingSpec
+from nodes.verifier.level import HISTORY_EVENTS, Level
 from orchestrator.topology.model import NodeModel, Topology
 from shm.arena import Arena
 from shm.board import Board
@@ -130,15 +131,16 @@ def compile_plan(
         "secret": secret,
         "control": f"ipc://{directory}/control",
         "output": str(output) if output else "",
-        "events": EVENTS,
         "policy": topology.policy.pack(),
     }
     draft = _Draft.of(topology, f"/ndisim-{os.getuid()}-{token_text}-", directory)
     specs = []
     base = FIRST_SLOT
     for name, model in topology.nodes.items():
+        level = topology.levels.get(name, topology.level)
         own = {
-            "level": topology.levels.get(name, topology.level),
+            "level": level,
+            "events": EVENTS * (HISTORY_EVENTS if level >= Level.HISTORY else 1),
             "force": topology.force.on(name).pack(),
         }
         specs.append(draft.spec(name, model, base, common | own))
@@ -147,7 +149,7 @@ def compile_plan(
         f"{draft.prefix}rings": draft.rings.layout.size,
         f"{draft.prefix}packets": Arena.layout(draft.slots).size,
     }
-    segments |= {spec.segments["board"]: Board.layout(len(spec.edges), EVENTS).size for spec in specs}
+    segments |= {spec.segments["board"]: Board.layout(len(spec.edges), spec.events).size for spec in specs}
     sources = frozenset(draft.numbers[name] for name, driver in draft.classes.items() if driver.source)
     return Plan(tuple(specs), segments, _levels(draft.numbers, topology), sources)
 

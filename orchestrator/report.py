@@ -11,6 +11,7 @@ import numpy as np
 
 from nodes.metrics import Counter
 from nodes.status import status_name
+from nodes.verifier.rules import Rule, load_rules
 from orchestrator.observe import Conservation, NodeView, Snapshot
 from orchestrator.percentiles import Durations, summarise
 from orchestrator.report_model import (
@@ -70,6 +71,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
     violation_count = max(snapshot.total(Counter.VIOLATIONS), len(facts.violations))
     metrics = _metrics(snapshot, latency, throughput, statuses) | {"violations": violation_count}
     outcomes = evaluate(facts.thresholds, metrics)
+    rules = load_rules() if facts.violations else {}
     return Report(
         run=RunPart(
             id=facts.id,
@@ -90,7 +92,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         latency_us=_latency(latency),
         statuses=statuses,
         nodes={node.name: _node(node, facts) for node in nodes},
-        violations=[_violation(violation, history_of) for violation in facts.violations],
+        violations=[_violation(violation, history_of, rules) for violation in facts.violations],
         trace_sha256=facts.trace_sha256,
         ended=facts.ended,
         error=facts.error or facts.void,
@@ -169,15 +171,28 @@ def _node(node: NodeView, facts: RunFacts) -> NodePart:
     )
 
 
-def _violation(violation: Mapping[str, Any], history_of: HistoryOf) -> ViolationPart:
+def _violation(
+    violation: Mapping[str, Any], history_of: HistoryOf, rules: Mapping[str, Rule]
+) -> ViolationPart:
     handle = int(violation.get("handle", 0))
+    rule = rules.get(str(violation["rule"]))
     return ViolationPart(
         rule=str(violation["rule"]),
         node=str(violation["node"]),
         handle=f"{handle:#018x}",
         message=str(violation["message"]),
         history=[str(line) for line in violation.get("history") or history_of(handle)],
-        source=str(violation.get("source") or violation.get("where") or ""),
+        source=str(violation.get("where") or ""),
+        severity=str(rule.severity) if rule else "error",
+        microsoft=list(rule.microsoft) if rule else [],
+        expected=(rule.meaning or rule.text) if rule else "",
+        document=rule.document if rule else "",
+        look=rule.look if rule else "",
+        peer=str(violation.get("peer", "")),
+        packet_id=int(violation.get("packet_id", 0)),
+        allocated=[str(line) for line in violation.get("allocated", ())],
+        given=[str(line) for line in violation.get("given", ())],
+        stack=[str(line) for line in violation.get("stack", ())],
     )
 
 

@@ -79,7 +79,13 @@ class NodePart(_Part):
 
 
 class ViolationPart(_Part):
-    """One broken rule: who broke it with which packet, the packet's last events and the driver's line."""
+    """One broken rule: who broke it with which packet, the packet's last events and the driver's line.
+
+    `message` is what happened, `expected` what the rule wants, `document` where it is written, `look` what to look at
+    next. `source` is the driver's file and line, `stack` the way there. `peer` is the neighbour that the packet was or
+    is at, `packet_id` what names the packet in captures; `allocated` and `given` are where the node allocated it and
+    last handed it over. What was not noted, at the level of that node, is empty.
+    """
 
     rule: str
     node: str
@@ -87,6 +93,16 @@ class ViolationPart(_Part):
     message: str
     history: list[str]
     source: str
+    severity: str
+    microsoft: list[str]
+    expected: str
+    document: str
+    look: str
+    peer: str
+    packet_id: int
+    allocated: list[str]
+    given: list[str]
+    stack: list[str]
 
 
 class ReceivedPart(_Part):

@@ -32,6 +32,7 @@ from orchestrator.events import (
 )
 from orchestrator.failures import PauseOverdue, RunError
 from orchestrator.fleet import Fleet, ProcessFleet
+from orchestrator.history import with_history
 from orchestrator.holdings import find_holdings, tell_holders
 from orchestrator.inline import InlineFleet, Scheduler, SeededScheduler
 from orchestrator.memory import RunMemory, check_room
@@ -306,7 +307,7 @@ class Run(Steering):
         if self._answered(event) or (isinstance(event, Replied) and self._queries.answer(event)):
             return
         if isinstance(event, Violated) and len(self.violations) < KEPT_VIOLATIONS:
-            self.violations.append(event.details)
+            self.violations.append(with_history(event.details, self.plan.nodes, self.boards))
         for action in self._supervisor.handle(event):
             self._act(action)
 

@@ -49,7 +49,7 @@ def to_text(report: Report) -> str:
 def plain(content: RenderableType) -> str:
     """Return what a console would print, without colours or trailing spaces, 100 columns wide."""
     file = io.StringIO()
-    Console(file=file, width=WIDTH, color_system=None, force_terminal=False).print(content)
+    Console(file=file, width=WIDTH, color_system=None, force_terminal=False).print(content, crop=False)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
@@ -57,7 +57,7 @@ def show(content: RenderableType) -> None:
     """Print to stdout: in colours and at its width on a terminal, plain elsewhere."""
     console = Console(highlight=False)
     if console.is_terminal:
-        console.print(content)
+        console.print(content, crop=False)
     else:
         console.file.write(plain(content))
 
@@ -222,9 +222,38 @@ def _violations(report: Report) -> list[RenderableType]:
 
 
 def _violation(of: ViolationPart, count: int) -> list[RenderableType]:
-    parts: list[RenderableType] = [Text.assemble((of.rule, "bold"), f"  {of.node}: {of.message}")]
-    details = [f"at {of.source}"] if of.source else []
-    details += of.history
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(min_width=9)
+    grid.add_column()
+    for name, value in _details(of):
+        grid.add_row(Text(name, style="cyan"), Text(value))
+    parts: list[RenderableType] = [
+        Text.assemble((of.rule, "bold"), f"  {of.node}: {of.message}"),
+        _inset(grid),
+    ]
+    if of.document:
+        label = ("    rule       ", "cyan")
+        parts.append(Text.assemble(label, of.document, no_wrap=True, overflow="ignore"))
     if count > 1:
-        details.append(f"and {count - 1:,} more like it")
-    return parts + [Padding(Text(line), (0, 0, 0, 4)) for line in details]
+        parts.append(_inset(Text(f"and {count - 1:,} more like it")))
+    return parts
+
+
+def _inset(part: RenderableType) -> Padding:
+    return Padding(part, (0, 0, 0, 4))
+
+
+def _details(of: ViolationPart) -> list[tuple[str, str]]:
+    """Return what is known of a violation besides what happened, each under its name."""
+    known = [
+        ("at", "\n".join(of.stack) or of.source),
+        ("expected", of.expected),
+        ("given at", "\n".join(of.given)),
+        ("made at", "\n".join(of.allocated)),
+        ("packet", f"{of.handle}, id {of.packet_id:#x}" if of.packet_id else ""),
+        ("neighbour", of.peer),
+        ("history", "\n".join(of.history)),
+        ("next", of.look),
+        ("known as", ", ".join(of.microsoft)),
+    ]
+    return [(name, value) for name, value in known if value]

@@ -27,7 +27,7 @@ class Reporter:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._told: set[tuple[str, str, int, str, str]] = set()
+        self._told: set[tuple[str, str, int, str, str, int]] = set()
 
     def complain(self, rule: str, handle: int, message: str, culprit: str, peer: str, where: str) -> None:
         """Report a violation by this node's driver, or by the neighbour `culprit`, and count it.
@@ -41,7 +41,7 @@ class Reporter:
         if node.custody.level == Level.OFF:
             return
         where = where or driver_location()
-        key = (rule, culprit, handle, where, message)
+        key = (rule, culprit, handle, where, message, self._visit(handle))
         if handle and key in self._told:
             return
         counters[Counter.VIOLATIONS] += 1
@@ -81,6 +81,12 @@ class Reporter:
             custody.given.of(slot) if known and custody.given is not None else (),
             stack_lines(STACK_DEPTH) if custody.level >= Level.STACKS else (),
         )
+
+    def _visit(self, handle: int) -> int:
+        """Return what tells a packet's stay here from an earlier one of the same packet, sent again."""
+        slot = handle & SLOT_MASK
+        known = handle and slot < self._node.arena.slots
+        return int(self._node.custody.since[slot] + self._node.arena.born[slot]) if known else 0
 
     def _peer_of(self, handle: int) -> str:
         """Return the neighbour that a packet is out at, else the one that it came from, else nothing."""

@@ -56,7 +56,7 @@ def test_a_packet_touched_after_it_was_given_away_is_named_too(tmp_path: Path) -
     done = run(stack(tmp_path, "touching"), "--drivers", WRONG, "--mode", "inline")
     assert done.returncode == 98
     assert done.stdout.startswith("FAIL: the contract was violated   wrong, run ")
-    assert f"\n    at {place('touched')}\n" in done.stdout
+    assert f"\n    at         {place('touched')}\n" in done.stdout
 
 
 @both_modes

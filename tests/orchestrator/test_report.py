@@ -114,18 +114,43 @@ def test_a_violation_is_reported_with_rule_source_and_history() -> None:
         history_of=lambda handle: [f"saw {handle:x}"],
     )
     assert (found.verdict, found.violation_count) == ("violations", 1)
-    assert found.violations[0].model_dump() == {
+    told = found.violations[0].model_dump()
+    assert (told.pop("look") and told.pop("document")).endswith("nf-ndis-ndismsendnetbufferlistscomplete")
+    assert told == {
         "rule": "N6-SEND-10",
         "node": "nic",
         "handle": "0x0000001000000001",
         "message": "completed twice",
         "history": ["saw 1000000001"],
         "source": "driver.py:7",
+        "severity": "fatal",
+        "microsoft": [],
+        "expected": "Every send that came in is completed exactly once, and nothing else is.",
+        "peer": "",
+        "packet_id": 0,
+        "allocated": [],
+        "given": [],
+        "stack": [],
     }
 
 
+def test_what_the_node_noted_about_the_packet_is_told() -> None:
+    noted = {
+        "peer": "top",
+        "packet_id": 5,
+        "allocated": ["a.py:1"],
+        "given": ["b.py:2"],
+        "stack": ["c.py:3", "d.py:4"],
+    }
+    found = report(violations=[VIOLATION | noted])
+    assert noted.items() <= found.violations[0].model_dump().items()
+    text = to_text(found)
+    for line in ("at         c.py:3", "d.py:4", "given at   b.py:2", "made at    a.py:1", "neighbour  top"):
+        assert line in text
+
+
 def test_a_history_that_came_with_the_violation_is_kept() -> None:
-    given = {**VIOLATION, "history": ["sent", "completed"], "source": "own.py:3"}
+    given = {**VIOLATION, "history": ["sent", "completed"], "where": "own.py:3"}
     (violation,) = report(violations=[given]).violations
     assert (violation.history, violation.source) == (["sent", "completed"], "own.py:3")
 
@@ -231,7 +256,11 @@ top -> nic  binding  1,000      1,000   0         0
 
 1 violation of the contract
 N6-SEND-10  nic: completed twice
-    at driver.py:7
+    at         driver.py:7
+    expected   Every send that came in is completed exactly once, and nothing else is.
+    next       Find the second completion: the history shows where the first one happened; often a
+               cancel or a pause and the normal path take the same packet from the queue.
+    rule       https://learn.microsoft.com/windows-hardware/drivers/ddi/ndis/nf-ndis-ndismsendnetbufferlistscomplete
 """
 
 
@@ -245,7 +274,7 @@ def test_the_text_is_as_committed() -> None:
 
 def test_the_text_fits_into_100_columns_and_needs_only_ascii() -> None:
     text = to_text(report(violations=[{**VIOLATION, "message": "a long story " * 20}] * 30, error="it " * 60))
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(len(line) for line in text.splitlines() if "https://" not in line) <= 100
     assert text.isascii()
 
 
