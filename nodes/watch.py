@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nodes.crossing import OP_INFO, Op
 from nodes.metrics import PortCounter
-from nodes.port import STATE_SHIFT
+from nodes.port import STATE_SHIFT, TIME_SHIFT
 from shm.handle import slots_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 U64 = NDArray[np.uint64]
 _NOTHING = np.zeros(0, np.uint64)
 _PACKET_STATES = tuple(OP_INFO[op].state for op in (Op.SEND, Op.INDICATE, Op.FRAME))
+_TIME_MASK = np.uint64((1 << STATE_SHIFT) - 1)
 LOOKS = 4
 """How often a watch looks within the shortest limit."""
 
@@ -59,6 +60,9 @@ class Watch:
         if now < self._due:
             return
         owed = self._owed()
+        waiting = len(owed)
+        if waiting and self._stuck_below(now):
+            owed = owed[:0]
         ages = np.uint64(now) - self._node.custody.since[slots_of(owed)]
         is_filter = self._node.driver.kind == "filter"
         rule = "N6-FLT-08" if is_filter else "N6-SEND-19"
@@ -69,7 +73,7 @@ class Watch:
         self._reported = set(owed[ages > self._limit].tolist())
         if not is_filter:
             self._look_for_hang(owed, ages, now)
-        self.armed = len(owed) > len(self._reported)
+        self.armed = waiting > len(self._reported)
         self._due = now + min(self._limit, self._hang) // LOOKS
 
     def _look_for_hang(self, owed: U64, ages: U64, now: int) -> None:
@@ -80,6 +84,22 @@ class Watch:
             self._progress = now
             text = f"{len(owed)} sends are here and none was completed for more than {self._hang / 1e9:g} s"
             self._node.complain("N6-SEND-19", int(owed[int(np.argmax(ages))]), text)
+
+    def _stuck_below(self, now: int) -> bool:
+        """Return whether packets of an intermediate driver are late in the layer below, which answers for them then.
+
+        They count as late before those from above do, which were here before them.
+        """
+        node, late = self._node, np.uint64(self._limit // 2 >> TIME_SHIFT)
+        for port in node.ports if node.driver.kind == "intermediate" else ():
+            slots = np.flatnonzero(port.out)[1:]
+            if port.spec.side == "upper" and len(slots):
+                words = node.arena.ledger[slots]
+                ages = np.uint64(now >> TIME_SHIFT) - words & _TIME_MASK
+                sent = words >> np.uint64(STATE_SHIFT) & np.uint64(0xFF) == OP_INFO[Op.SEND].state
+                if (ages[sent] > late).any():
+                    return True
+        return False
 
     def _replies_out(self) -> int:
         return sum(int(port.counters[PortCounter.REPLIES_OUT]) for port in self._node.ports)

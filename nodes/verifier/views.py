@@ -137,6 +137,11 @@ class Views:
         handles = {id(view): handle for view, handle in self._released}
         return next((handles[id(found)] for found in candidates if id(found) in handles), 0)
 
+    def shown(self, view: memoryview) -> int:
+        """Return the handle of the packet that a view of a cell, or a slice of one, is asked of; 0 for any other."""
+        copies = (copy for copy in reversed(self._cells.values()) if copy.buffer is view.obj)
+        return next((handle for copy in copies for handle in copy.views), 0)
+
     def _copy(self, first: int, stop: int, left: int, width: int) -> _Copy:
         before = self._arena.cells[first:stop, left : left + width].tobytes()
         self.live = True

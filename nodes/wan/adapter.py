@@ -11,20 +11,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nodes.chain import NblChain
 from nodes.crossing import Op
 from nodes.irql import Irql
 from nodes.metrics import Counter
-from nodes.ndis.adapter import Adapter, Returned
+from nodes.ndis.adapter import Returned
 from nodes.ndis.indication import StatusIndication
 from nodes.ndis.oid import Oid, OidRequest
 from nodes.port import Port
 from nodes.status import Status
 from nodes.wan import ppp
 from nodes.wan.packet import WanPacket
-from nodes.wan.records import MacFragment, MacLineDown, MacLineUp, Record
+from nodes.wan.records import MacFragment, MacLineDown, MacLineUp, Record, WanError
+from nodes.wan.wrong_calls import OtherCallsForbidden
 from shm.arena import CELL_LENGTH
+from shm.handle import SLOT_MASK
 
 if TYPE_CHECKING:
     from nodes.node import Node
@@ -44,7 +47,7 @@ class Line:
     up: bool = True
 
 
-class WanAdapter(Adapter):
+class WanAdapter(OtherCallsForbidden):
     """The adapter handle of a WAN miniport; exactly one NDISWAN is bound above it."""
 
     def __init__(self, node: Node, ports: Sequence[Port], returned: Returned) -> None:
@@ -79,14 +82,24 @@ class WanAdapter(Adapter):
             status = Status.FAILURE
         self.finish(packet.chain, status)
 
-    def finish(self, chain: NblChain, status: Status) -> None:
+    def finish(self, chain: NblChain, status: int) -> None:
         """Give WAN packets back to the node above with one status."""
-        statuses = None
-        if status:
-            statuses = np.full(len(chain), status, np.uint32)
         if self._node.custody.holds(chain.handles, chain.slots):
             self._node.arena.status[chain.slots] = status
-        self._above.reply(Op.WAN_DONE, chain, 0, statuses)
+        self.give_back(chain, np.full(len(chain), status, np.uint32) if status else None)
+
+    def give_back(self, chain: NblChain, statuses: NDArray[np.uint32] | None, flags: int = 0) -> None:
+        """Give WAN packets back with their statuses, None if all succeeded; others than those stay (WAN-SND-01)."""
+        custody = self._node.custody
+        foreign = (custody.held[chain.slots] == chain.handles) & (
+            custody.came[chain.slots] != self._above.index
+        )
+        if foreign.any():
+            for handle in chain.handles[foreign].tolist():
+                text = f"packet {handle:#018x} was completed, but no WAN send brought it here"
+                self._node.complain("WAN-SND-01", handle, text)
+            chain, statuses = chain[~foreign], None if statuses is None else statuses[~foreign]
+        self._above.reply(Op.WAN_DONE, chain, flags, statuses)
 
     def indicate_line_up(self, record: MacLineUp) -> None:
         """Tell NDISWAN of a line (NDIS_STATUS_WAN_LINE_UP), and fill `ndis_link_context` in (WAN-LNK-01).
@@ -109,12 +122,17 @@ class WanAdapter(Adapter):
         """Tell NDISWAN that a line is gone (NDIS_STATUS_WAN_LINE_DOWN), by its context (WAN-LNK-04)."""
         if self._line(record.ndis_link_context, "WAN-LNK-04", "line-down") is None:
             return
-        self.wan_indicate_receive_complete(record.ndis_link_context)
+        self._send_batch(BATCH_END)
         self._lines[record.ndis_link_context].up = False
         self.indicate_wan_status(Status.WAN_LINE_DOWN, record)
 
     def indicate_fragment(self, record: MacFragment) -> None:
-        """Tell NDISWAN of a frame that arrived in part (NDIS_STATUS_WAN_FRAGMENT, WAN-LNK-08)."""
+        """Tell NDISWAN of a frame that arrived in part, and why (NDIS_STATUS_WAN_FRAGMENT, WAN-LNK-08)."""
+        if record.errors & ~sum(WanError):
+            self._node.complain(
+                "WAN-LNK-08", 0, f"a partial frame was indicated with errors {record.errors:#x}"
+            )
+            record = MacFragment(record.ndis_link_context, record.errors & sum(WanError))
         if self._line(record.ndis_link_context, "WAN-LNK-08", "a partial frame"):
             self.indicate_wan_status(Status.WAN_FRAGMENT, record)
 
@@ -131,7 +149,7 @@ class WanAdapter(Adapter):
         """
         self._node.irql.check("NdisMWanIndicateReceive", lock_rule="WAN-RCV-03")
         self._node.irql.check_exact("NdisMWanIndicateReceive", "WAN-RCV-02")
-        if self._line(link_context, "WAN-RCV-02", "a frame") is None:
+        if self._line(link_context, "WAN-RCV-02", "a frame") is None or self._looped(frame):
             return Status.FAILURE
         if not self._node.lifecycle.running:
             return self._miss(Status.FAILURE)
@@ -152,6 +170,7 @@ class WanAdapter(Adapter):
 
     def wan_indicate_receive_complete(self, link_context: int) -> None:
         """Close a batch of receives (NdisMWanIndicateReceiveComplete): NDISWAN may work them off now."""
+        self._line(link_context, "WAN-RCV-02", "the end of a batch")
         self._send_batch(BATCH_END)
 
     def oid_request_complete(self, request: OidRequest, status: int) -> None:
@@ -200,6 +219,11 @@ class WanAdapter(Adapter):
     def _line(self, context: int, rule: str, what: str) -> Line | None:
         """Return a line that is up; report `what` was said of one that never was, or is no more."""
         line = self._lines.get(context)
+        if not context:
+            self._node.complain(
+                "WAN-LNK-01", 0, f"{what} was indicated with a context that no line-up filled in"
+            )
+            return None
         if line is None:
             self._node.complain(rule, 0, f"{what} was indicated for {context:#x}, which is no link context")
             return None
@@ -209,6 +233,16 @@ class WanAdapter(Adapter):
             )
             return None
         return line
+
+    def _looped(self, frame: Buffer) -> bool:
+        """Report a frame that lies in a packet which is here to be sent: the miniport loops it back (WAN-SND-11)."""
+        custody = self._node.custody
+        handle = custody.views.shown(frame) if isinstance(frame, memoryview) else 0
+        if not handle or custody.came[handle & SLOT_MASK] != self._above.index:
+            return False
+        text = "a packet that is being sent was indicated: a WAN miniport loops nothing back"
+        self._node.complain("WAN-SND-11", handle, text)
+        return True
 
     def _miss(self, status: Status) -> Status:
         self._node.board.counters[Counter.RX_MISSED] += 1

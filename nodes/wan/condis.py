@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nodes.chain import NblChain
-from nodes.crossing import Op
 from nodes.ndis.adapter import Returned
 from nodes.port import Port
-from nodes.status import Status
+from nodes.status import UNSET, Status, status_name
 from nodes.wan.adapter import WanAdapter
 from nodes.wan.miniport import WanMiniport
 from nodes.wan.packet import WanPacket
@@ -21,6 +22,8 @@ from nodes.wan.records import SPEED_UNIT, CoFragment, CoLinkParameters, MacLineD
 
 if TYPE_CHECKING:
     from nodes.node import Node
+
+NOT_FINAL = (int(Status.PENDING), UNSET)
 
 
 class CoWanAdapter(WanAdapter):
@@ -52,8 +55,17 @@ class CoWanAdapter(WanAdapter):
         self.indicate_wan_status(Status.WAN_CO_FRAGMENT, CoFragment(self._contexts_of.get(vc, 0), errors))
 
     def co_send_net_buffer_lists_complete(self, chain: NblChain, flags: int = 0) -> None:
-        """Complete sends with the Status in each NBL (NdisMCoSendNetBufferListsComplete, WAN-CO-02)."""
-        self._above.reply(Op.WAN_DONE, chain, flags, self._node.arena.status[chain.slots])
+        """Complete sends with the Status in each NBL (NdisMCoSendNetBufferListsComplete, WAN-CO-02).
+
+        PENDING, or a Status that nobody has set, is no final one (WAN-SND-10): such a packet fails.
+        """
+        self._node.irql.check("NdisMCoSendNetBufferListsComplete", flags, lock_rule="WAN-SND-08")
+        statuses = self._node.arena.status[chain.slots]
+        for place in np.flatnonzero(np.isin(statuses, NOT_FINAL)).tolist():
+            name = status_name(int(statuses[place]))
+            self._node.complain("WAN-SND-10", int(chain.handles[place]), f"a send was completed with {name}")
+            statuses[place] = Status.FAILURE
+        self.give_back(chain, statuses, flags)
 
     def send_net_buffer_lists_complete(self, chain: NblChain, flags: int = 0) -> None:
         """Report a completion by the connectionless call (WAN-CO-02), and complete the packets all the same."""
@@ -83,6 +95,10 @@ class CoWanMiniport(WanMiniport):
     def co_send_net_buffer_lists(self, vc: int, chain: NblChain, flags: int) -> None:
         """Take NBLs for a VC (MiniportCoSendNetBufferLists); each is owed one completion (WAN-CO-02)."""
         raise NotImplementedError
+
+    def broken(self, rule: str, handle: int) -> str:
+        """Return the rule's own id: a CoNDIS send is no WAN send, it has the NBL's rules."""
+        return rule
 
     def wan_send(self, link_handle: int, packet: WanPacket) -> Status:
         """Hand a packet on as a CoNDIS send; NDISWAN's own packet is the NBL (WAN-CO-04)."""

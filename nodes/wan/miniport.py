@@ -22,10 +22,19 @@ if TYPE_CHECKING:
     from nodes.node import Node
 
 
+_RULES = {
+    "N6-SEND-03": "WAN-SND-03",
+    "N6-SEND-10": "WAN-SND-01",
+    "N6-SEND-14": "WAN-SND-03",
+    "N6-SEND-19": "WAN-SND-01",
+}
+
+
 class WanMiniport(Miniport):
     """A WAN miniport driver.
 
-    It has no MiniportSend entry: NBLs that a protocol sends it straight are failed (WAN-SND-11). `serialised` says
+    It registers no MiniportSend or MiniportTransferData entry, and NBLs that a driver sends it straight are failed
+    (WAN-SND-11, N5-TD-06). `serialised` says
     whether NDIS enters its handlers one at a time (WAN-SND-13).
     """
 
@@ -69,6 +78,20 @@ class WanMiniport(Miniport):
             return status
         return super().oid_request(adapter, request)
 
+    def start(self) -> None:
+        """Report entries that no WAN miniport has, which are never called, and open the adapter."""
+        if type(self).send_net_buffer_lists is not Miniport.send_net_buffer_lists:
+            self._node.complain(
+                "WAN-SND-11", 0, "a WAN miniport registered a send handler of other miniports"
+            )
+        if hasattr(self, "transfer_data"):
+            self._node.complain("N5-TD-06", 0, "a WAN miniport registered a handler for transfer data")
+        super().start()
+
+    def broken(self, rule: str, handle: int) -> str:
+        """Return what a WAN miniport's contract calls a rule that this driver broke."""
+        return _RULES.get(rule, rule)
+
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Enter the driver, one call at a time when it is serialised (WAN-SND-13)."""
         self._enter(lambda: self._accept(port, op, chain, flags))
@@ -96,11 +119,10 @@ class WanMiniport(Miniport):
             self.frames_taken()
         elif op is Op.SEND:
             first = int(chain.handles[0])
-            self._node.complain(
-                "WAN-SND-11", first, f"{port.spec.peer_name} sent NBLs straight to a WAN miniport"
-            )
+            peer = port.spec.peer_name
+            self._node.complain("WAN-SND-11", first, f"{peer} sent NBLs straight to a WAN miniport", peer)
             chain.status = Status.FAILURE
-            self.adapter.send_net_buffer_lists_complete(chain)
+            Adapter.send_net_buffer_lists_complete(self.adapter, chain)
         else:
             super().accept(port, op, chain, flags)
 
@@ -111,7 +133,11 @@ class WanMiniport(Miniport):
         if refusal is not None:
             self.adapter.finish(chain, refusal)
             return
-        status = self.wan_send(packet.link_handle, packet)
+        status: object = self.wan_send(packet.link_handle, packet)
+        if not isinstance(status, int):
+            text = f"a WAN send was answered with {status!r}, which is no status"
+            self._node.complain("WAN-SND-01", packet.handle, text)
+            status = Status.FAILURE
         if status == Status.PENDING:
             return
         if status == Status.RESOURCES:
@@ -135,5 +161,5 @@ class WanMiniport(Miniport):
         line = self.adapter.line_of(packet.link_handle)
         if line is None:
             message = f"{port.spec.peer_name} sent on link {packet.link_handle:#x}, which had no line-up"
-            self._node.complain("WAN-SND-12", packet.handle, message)
+            self._node.complain("WAN-SND-12", packet.handle, message, port.spec.peer_name)
         return None if line is not None and line.up else Status.FAILURE
