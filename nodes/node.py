@@ -125,7 +125,8 @@ class Node:
 
     def next_due(self) -> int:
         """Return when the next timer is due or the driver's wait ends, ns; NEVER if neither is."""
-        return min(self.timers.next_due(), self.waiting.next_due())
+        timers = self.timers.next_due() if self.waiting.runs_timers else NEVER
+        return min(timers, self.waiting.next_due())
 
     def poll(self) -> int:
         """Do one bounded round of work; return how many entries, timers and deferred calls were handled."""

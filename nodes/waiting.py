@@ -72,9 +72,14 @@ class Waiting:
         """Return how many waits the driver is in."""
         return len(self._waits)
 
+    @property
+    def runs_timers(self) -> bool:
+        """Return whether timers run now: not under waits that nest too deep."""
+        return self.depth <= NESTING
+
     def next_due(self) -> int:
-        """Return when the first of the waits ends at the latest, ns; NEVER if there is none."""
-        return min([wait.deadline for wait in self._waits], default=NEVER)
+        """Return when the innermost wait ends at the latest, ns: no other ends before it. NEVER if there is none."""
+        return self._waits[-1].deadline if self._waits else NEVER
 
     def until(self, condition: Callable[[], bool], limit: int, called: Port | None = None) -> bool:
         """Return True as soon as `condition` holds, False when it does not within `limit` ns.
@@ -112,7 +117,7 @@ class Waiting:
         node.publish()
         node.collect()
         work = self._serve(node.inbox)
-        if self.depth <= NESTING:
+        if self.runs_timers:
             work += node.irql.run_timers()
         work += node.run_deferred()
         node.publish()

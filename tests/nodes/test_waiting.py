@@ -224,3 +224,30 @@ def test_a_handler_that_sends_from_its_completion_does_not_deepen_the_stack_for_
     top.send(1)
     bench.settle()
     assert len(top.back) == len(top.sent) == 2000
+
+
+class Ticking(Teller):
+    """Waits for nothing in each call of a timer that comes again meanwhile."""
+
+    looks = ticks = 0
+
+    def tick(self) -> None:
+        """Set the timer again, eight times at most, and wait."""
+        self.ticks += 1
+        if self.ticks < 8:
+            self.set_timer(1000, self.tick)
+        self.wait(self.look, LIMIT)
+
+    def look(self) -> bool:
+        """Count how often the wait was woken."""
+        self.looks += 1
+        return False
+
+
+def test_waits_in_waits_sleep_until_the_innermost_ends() -> None:
+    bench = Bench({"top": Ticking, "floor": Floor}, ["top -> floor"]).start()
+    top = bench.driver("top", Ticking)
+    top.set_timer(0, top.tick)
+    bench.run_for(2 * LIMIT)
+    assert top.ticks == 8
+    assert top.looks < 100
