@@ -194,7 +194,7 @@ def whole_calls(entries: Entries) -> Entries:
     Sends are handed on call by call, as made (N6-SEND-06); only a call longer than a batch comes in parts.
     """
     meta = entries.meta
-    if int(meta[-1]) & (REPLY | NOTICE | END):
+    if not len(meta) or int(meta[-1]) & (REPLY | NOTICE | END):
         return entries
     ends = np.flatnonzero(meta & (END_MASK | _REPLY_OR_NOTICE))
     if not len(ends):

@@ -8,7 +8,7 @@ whether its neighbour lives in this process or in another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -159,6 +159,13 @@ class Driver:
     def submit_oid(self, request: OidRequest, finish: Callable[[OidRequest, int], None]) -> None:
         """Have a request of a user of the run answered; `finish` gets the final status. Here nobody answers any."""
         finish(request, Status.NOT_SUPPORTED)
+
+    def awaited_verdicts(self, port: Port) -> Set[int]:
+        """Return the handles of packets for whose verdict a call to this neighbour waits."""
+        return frozenset()
+
+    def neighbour_died(self, port: Port) -> None:
+        """Note that a neighbour is dead: what was out to it is coming back; called by the runtime."""
 
     def broken(self, rule: str, handle: int) -> str:
         """Return the id of a rule that this driver broke, where its generation has another one for the same."""

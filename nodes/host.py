@@ -7,6 +7,7 @@ board and its packets can still be read.
 from __future__ import annotations
 
 import os
+from collections import deque
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import zmq
 
 from nodes.build import attach_segments, build_node, listen
 from nodes.clock import MonotonicClock
-from nodes.lifecycle import Reply
+from nodes.lifecycle import URGENT, Reply
 from nodes.metrics import Counter
 from nodes.node import Node
 from nodes.spec import NodeSpec
@@ -50,6 +51,7 @@ class Control:
         self.socket.setsockopt(zmq.SNDHWM, 0)
         self.socket.setsockopt(zmq.IDENTITY, spec.name.encode())
         self.socket.connect(spec.control)
+        self._put_aside: deque[_Command] = deque()
 
     def hello(self, spec: NodeSpec) -> None:
         """Tell the orchestrator who this is."""
@@ -61,15 +63,28 @@ class Control:
 
     def receive(self, node: Node) -> int:
         """Carry out every waiting command and return how many; what makes no sense is counted and dropped."""
+        self._read(node)
         carried_out = 0
+        while self._put_aside:
+            command = self._put_aside.popleft()
+            node.command(command.name, command.arguments, self._replier(command.number))
+            carried_out += 1
+        return carried_out
+
+    def receive_urgent(self, node: Node) -> None:
+        """Carry out what cannot wait until the driver's handler has returned, as the end of whom it waits for."""
+        self._read(node)
+        for command in [command for command in self._put_aside if command.name in URGENT]:
+            self._put_aside.remove(command)
+            node.command(command.name, command.arguments, self._replier(command.number))
+
+    def _read(self, node: Node) -> None:
         while int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             command = _decode(self.socket.recv(zmq.DONTWAIT))
             if command is None:
                 node.board.counters[Counter.MALFORMED] += 1
-                continue
-            node.command(command.name, command.arguments, self._replier(command.number))
-            carried_out += 1
-        return carried_out
+            else:
+                self._put_aside.append(command)
 
     def _replier(self, number: int) -> Reply:
         return lambda answer: self.send({"kind": "reply", "id": number, **answer})
@@ -101,7 +116,7 @@ def main(spec: NodeSpec) -> None:
         listener = listen(spec, segments, context)
         node = build_node(spec, segments, MonotonicClock(), context=context)
         node.on_event = control.send
-        node.pump = partial(_pump, node, listener)
+        node.pump = partial(_pump, node, control, listener)
         control.hello(spec)
         run(node, control, listener)
     except Exception as error:  # noqa: BLE001 - the process boundary: reported, then the process ends
@@ -136,13 +151,16 @@ def run(node: Node, control: Control, listener: BellListener) -> None:
     node.update_gauges()
 
 
-def _pump(node: Node, listener: BellListener) -> None:
+def _pump(node: Node, control: Control, listener: BellListener) -> None:
     """Let the neighbours run while a driver waits: spin a little, then block until one rings or time is up."""
     for _ in range(SPINS):
         os.sched_yield()
         if node.ready():
             return
-    _block(node, [], listener)
+    control.receive_urgent(node)
+    if not node.ready() and not node.inbox:
+        _block(node, [control.socket], listener)
+        control.receive_urgent(node)
 
 
 def _block(node: Node, sockets: list[zmq.Socket[bytes]], listener: BellListener) -> None:

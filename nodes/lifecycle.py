@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nodes.dead_peer import DeadPeer
 from nodes.metrics import NodeState
 from nodes.ndis.oid_command import run_oid_command
 from nodes.ndis.pnp import PnpCommands
@@ -36,6 +37,8 @@ TRANSITIONS: dict[tuple[NodeState, str], NodeState] = {
 }
 """The state entered by each command; a blank cell is a refusal."""
 
+URGENT = frozenset({"peer_died"})
+"""Commands that are carried out even while the driver waits in a handler."""
 PAUSE_LIMIT = 10_000_000_000
 """Within so many ns a filter has to pause (N6-PNP-11)."""
 _ONLY = {"detach": "filter", "shutdown": "miniport"}
@@ -73,6 +76,9 @@ class Lifecycle:
             reply({"ok": True, "value": {"state": self.state.name, "held": self._node.custody.count}})
         elif name == "exit":
             self.exit_requested = True
+            reply({"ok": True, "value": None})
+        elif name == "peer_died":
+            self._bury(arguments["edges"])
             reply({"ok": True, "value": None})
         elif name == "oid":
             run_oid_command(self._node, arguments, reply)
@@ -135,7 +141,8 @@ class Lifecycle:
 
     def failed(self) -> None:
         """Enter the state of a node whose driver raised."""
-        self._enter(NodeState.FAILED)
+        if self._node.board.words[Word.STATE] != NodeState.BUGCHECKED:
+            self._enter(NodeState.FAILED)
 
     def _move(self, name: str, arguments: dict[str, Any], reply: Reply) -> None:
         if name in ("halt", "detach") and (held := self.pnp.outstanding()):
@@ -191,12 +198,19 @@ class Lifecycle:
     def _settle(self) -> dict[str, Any]:
         """Say whether anything is still on its way; what a driver above keeps has arrived, and is not."""
         ports = self._node.ports
+        living = [port for port in ports if not port.dead]
         on_the_way = [port for port in ports if port.spec.kind == "wire" or port.spec.side == "upper"]
         return {
             "quiet": all(port.idle for port in on_the_way),
-            "sent": sum(port.producer.position for port in ports),
-            "received": sum(port.consumer.position for port in ports),
+            "sent": sum(port.producer.position for port in living),
+            "received": sum(port.consumer.position for port in living),
         }
+
+    def _bury(self, edges: list[int]) -> None:
+        """Cut off the neighbours at these edges, which are dead."""
+        for port in self._node.ports:
+            if port.spec.edge in edges and not port.dead:
+                DeadPeer(self._node, port)
 
     def _enter(self, state: NodeState) -> None:
         self.state = state

@@ -115,6 +115,18 @@ class Messages:
         self._send_waiting()
         return posted
 
+    def out_through(self, port: Port) -> list[Posted]:
+        """Return this node's messages that are out through a port."""
+        return [posted for posted in self._out.values() if posted.port is port]
+
+    def found(self, handles: U64) -> list[Posted]:
+        """Return the messages of this node that have these handles and are out."""
+        return [self._out[handle] for handle in handles.tolist()]
+
+    def write_empty(self, posted: Posted) -> None:
+        """Empty the body of a message that is back without anybody's answer."""
+        self._write(self._chain(np.array([posted.handle], np.uint64)), _EMPTY)
+
     def withdraw(self, posted: Posted) -> bool:
         """Take back a message that still waits for a slot, without an answer; False when it is out already."""
         if posted not in self._waiting:

@@ -90,3 +90,5 @@ class NodeState(IntEnum):
     PAUSING = 5
     FAILED = 6
     SHUTDOWN = 7
+    BUGCHECKED = 8
+    """Killed for a broken rule, under the policy ``bug-check``; written by the orchestrator."""

@@ -31,6 +31,7 @@ from nodes.crossing import (
     whole_calls,
 )
 from nodes.custody import Custody
+from nodes.dead_peer import Void, mend
 from nodes.driver import Driver
 from nodes.irql import IrqlState
 from nodes.lifecycle import Lifecycle
@@ -99,6 +100,7 @@ class Node:
         self.waiting = Waiting(self)
         self.loans = Loans(self)
         self.pump: Callable[[], None] = nobody_else
+        self._fate = arena.fate.data
         self._deferred: list[Callable[[], None]] = []
         self._turn = 0
 
@@ -115,6 +117,7 @@ class Node:
         self.cancelling = Cancelling(self)
         self.watch = Watch(self)
         for port in self.ports:
+            port.void = Void(self, port)
             port.on_publish = self.originated.stamp_of(port)
             port.held = self.board.histograms[HistogramRow.HELD]
 
@@ -259,14 +262,18 @@ class Node:
         work = 0
         for index in waiting[start:] + waiting[:start]:
             port = self.ports[index]
-            entries = whole_calls(port.consumer.peek(int(self._tails[index]), BATCH * port.spec.weight))
-            port.consumer.release(len(entries))
-            self._seen[index] = port.consumer.position
-            self._sort(port, entries)
+            work += self.read(port, BATCH * port.spec.weight)
             if at_once:
                 self._handle_inbox()
-            work += len(entries)
         return work
+
+    def read(self, port: Port, limit: int) -> int:
+        """Read at most `limit` entries of a port, if there are any, into the inbox; return how many."""
+        entries = whole_calls(port.consumer.peek(int(self._tails[port.index]), limit))
+        port.consumer.release(len(entries))
+        self._seen[port.index] = port.consumer.position
+        self._sort(port, entries)
+        return len(entries)
 
     def _handle_inbox(self) -> None:
         inbox = self.inbox
@@ -302,6 +309,8 @@ class Node:
 
     def _replies(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
         chain = port.take_back(handles, "N6-RX-04" if op is Op.RETURN else "N6-SEND-10")
+        if self._fate[0]:
+            mend(self, port, op, chain)
         if self.loans.busy and op is Op.RETURN:
             chain = self.loans.sift(chain)
         if not len(chain):

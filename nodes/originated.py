@@ -68,6 +68,11 @@ class Originated:
         for status, count in zip(*np.unique(statuses, return_counts=True), strict=True):
             board.count_status(int(status), int(count))
 
+    def forgive(self, handles: U64) -> None:
+        """Expect no more of these packets, which are back from the dead, than that they are back."""
+        for handle in handles.tolist() if self._shapes else ():
+            self._shapes.pop(handle, None)
+
     def check_leaks(self) -> None:
         """Report what a halted driver still has: packets of others (N6-SEND-22) and of its own pool (N6-NBL-12)."""
         node, custody = self._node, self._node.custody

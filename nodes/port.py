@@ -29,8 +29,8 @@ from nodes.crossing import (
     call_meta,
 )
 from nodes.custody import Custody
-from nodes.message_end import MessageEnd
 from nodes.metrics import PortCounter
+from nodes.mortal_end import MortalEnd
 from nodes.spec import EdgeSpec
 from shm.arena import Slots
 from shm.doorbell import Bell, Notice
@@ -62,7 +62,7 @@ Outgoing = Callable[[Op, Slots, int], None]
 """Called with operation, slots and time of packets about to be published."""
 
 
-class Port(MessageEnd):
+class Port(MortalEnd):
     """One end of one edge.
 
     `out` is the in-flight table (the handle that is out, by slot), `outstanding` how many packets are, `asked` how many
@@ -83,6 +83,7 @@ class Port(MessageEnd):
         *,
         every: bool = False,
     ) -> None:
+        super().__init__(custody)
         self.index = index
         self.spec = spec
         self.producer, self.consumer = rings
@@ -94,7 +95,6 @@ class Port(MessageEnd):
         self.on_publish: Outgoing | None = None
         self.held: Histogram | None = None
         self._node = node
-        self._custody = custody
         self._ledger = custody.arena.ledger
         self._whose = spec.peer << OWNER_SHIFT | spec.edge << EDGE_SHIFT
         self._edge_bits = spec.edge << 16
@@ -129,6 +129,8 @@ class Port(MessageEnd):
         mask = self._custody.release(chain.handles, chain.slots, OP_INFO[op])
         if mask is not None:
             chain = chain[mask]
+        if self._fate[0]:
+            chain = self._without_quarantined(op, chain, flags)
         count = len(chain.handles)
         if count:
             self.outstanding += count
@@ -285,6 +287,8 @@ class Port(MessageEnd):
         else:
             self.out[slots] = handles
             self.counters[_REQUESTS_OUT] += len(chain)
+            if op is not self._only_op:
+                self._tell_apart(op, slots)
         if self.on_publish is not None:
             self.on_publish(op, slots, now)
         self._ledger[slots] = self._whose | OP_INFO[op].state << STATE_SHIFT | now >> TIME_SHIFT & 0xFFFFFFFF

@@ -10,6 +10,17 @@ from typing import Any
 from orchestrator.failures import RunError
 
 
+class Phase(StrEnum):
+    """Where a run is between its start and its end."""
+
+    NEW = "new"
+    STARTING = "starting"
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
 class Reason(StrEnum):
     """Why a run came to its end."""
 
@@ -77,6 +88,14 @@ class Exited:
     signal: int | None = None
     state: str = ""
     progress: int = 0
+
+    def __str__(self) -> str:
+        how = "ended, nobody knows how"
+        if self.signal is not None:
+            how = f"was killed by {signal.Signals(self.signal).name}"
+        elif self.code is not None:
+            how = f"ended with exit status {self.code}"
+        return f"{how} in state {self.state} after {self.progress} rounds"
 
 
 @dataclass(frozen=True)
@@ -157,6 +176,13 @@ class Signal:
 
 
 @dataclass(frozen=True)
+class Bury:
+    """Note on the board of a node that it was killed for a broken rule: nobody else writes there any more."""
+
+    node: int
+
+
+@dataclass(frozen=True)
 class Arm:
     """Bring `Timeout(key)` after `after` ns; a key armed again starts anew."""
 
@@ -201,4 +227,4 @@ class End:
     """Every node has ended; what is left is to remove the run's objects."""
 
 
-Action = Send | Signal | Arm | Running | SourcesDone | Conclude | Fail | Warn | End
+Action = Send | Signal | Bury | Arm | Running | SourcesDone | Conclude | Fail | Warn | End

@@ -16,7 +16,7 @@ import numpy as np
 
 from nodes.port import EDGE_SHIFT, OWNER_SHIFT, STATE_SHIFT, TIME_SHIFT
 from nodes.spec import NodeSpec
-from shm.arena import Arena
+from shm.arena import QUARANTINED, Arena
 from shm.handle import MAX_POOLS, POOL_SHIFT
 
 SAMPLES = 4
@@ -66,10 +66,10 @@ def find_holdings(
     """Group every packet of the arena that was ever handed over; `now` in ns on the ledger's clock.
 
     `senders` are the ids of nodes that originated packets; a packet's home is the pool it is from. Slots that
-    only extend a packet (further NBs or MDLs) have no ledger word and are left out.
+    only extend a packet (further NBs or MDLs) have no ledger word and are left out, and so are quarantined packets.
     """
     handles, words = arena.handle.copy(), arena.ledger.copy()
-    live = np.flatnonzero((handles != 0) & (words != 0))
+    live = np.flatnonzero((handles != 0) & (words != 0) & (arena.fate != QUARANTINED))
     if not len(live):
         return ()
     handles, words = handles[live], words[live]

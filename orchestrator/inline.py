@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from nodes.build import build_node
 from nodes.clock import VirtualClock
+from nodes.lifecycle import URGENT
 from nodes.metrics import NodeState
 from nodes.node import Node
 from nodes.rng import Rng
@@ -108,7 +109,7 @@ class InlineFleet:
         target = self._nodes.get(node)
         if target is None:
             return
-        if self._relay.parked(node):
+        if self._relay.parked(node) and command not in URGENT:
             self._late.append(partial(self.send, node, request, command, arguments))
             return
         self._nudged.add(node)

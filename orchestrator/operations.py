@@ -40,7 +40,7 @@ class Above:
 class Stack:
     """The nodes of a run as they are bound, and what was done to them.
 
-    `paused` and `halted` are node ids, `idle` and `unbound` edges whose binding is paused or gone.
+    `paused`, `halted` and `dead` are node ids, `idle` and `unbound` edges whose binding is paused or gone.
     """
 
     def __init__(self, specs: Sequence[NodeSpec], removal_order: str = "windows-8") -> None:
@@ -48,6 +48,7 @@ class Stack:
         self.halted: set[int] = set()
         self.idle: set[int] = set()
         self.unbound: set[int] = set()
+        self.dead: set[int] = set()
         self._specs = {spec.node: spec for spec in specs}
         self._vista = removal_order == "vista"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nodes.metrics import NodeState
 from orchestrator.history import packet_history
-from orchestrator.observe import Snapshot, observe
+from orchestrator.observe import NodeView, Snapshot, observe
 from orchestrator.report import Report, RunFacts, build_report
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ def look(run: Run) -> Snapshot:
 def report_of(run: Run) -> Report:
     """Return the report of a run that has been stopped.
 
-    Where every node was halted in order the counts are final; after a death, packets on their last hop home
-    count as in flight.
+    Where every node was halted in order the counts are final, also where one was bug-checked that sent nothing itself;
+    after any other death, packets on their last hop home count as in flight.
     """
     specs = run.plan.nodes
     snapshot = look(run)
-    if all(node.state is NodeState.HALTED for node in snapshot.nodes.values()):
+    if all(_at_rest(node) for node in snapshot.nodes.values()):
         snapshot = observe(specs, run.boards, run.arena, snapshot.time, settled=True)
     topology = run.topology
     facts = RunFacts(
@@ -44,3 +44,8 @@ def report_of(run: Run) -> Report:
         trace_sha256=run.trace_sha256,
     )
     return build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))
+
+
+def _at_rest(node: NodeView) -> bool:
+    silent = node.state is NodeState.BUGCHECKED and not node.counters["sent"]
+    return silent or node.state is NodeState.HALTED

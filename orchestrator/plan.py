@@ -58,6 +58,17 @@ class Plan:
         """Return the name of each node id."""
         return {spec.node: spec.name for spec in self.nodes}
 
+    @property
+    def neighbours(self) -> dict[int, dict[int, tuple[int, ...]]]:
+        """Return for each node id those of its neighbours, with the edges between them."""
+        return {
+            spec.node: {
+                peer: tuple(edge.edge for edge in spec.edges if edge.peer == peer)
+                for peer in sorted({edge.peer for edge in spec.edges})
+            }
+            for spec in self.nodes
+        }
+
 
 @dataclass(frozen=True)
 class _Edge:

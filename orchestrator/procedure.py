@@ -90,6 +90,15 @@ class Procedure:
             self._advance()
         return True
 
+    def died(self, node: int) -> None:
+        """Go on without a node: nothing is asked of it any more, and its answers are not waited for."""
+        self.stack.dead.add(node)
+        left = {request: ask for request, ask in self._awaited.items() if ask.node != node}
+        was_last = bool(self._awaited) and not left
+        self._awaited = left
+        if was_last:
+            self._advance()
+
     def timed_out(self) -> None:
         """End an operation whose stage took too long; those who have not answered are named."""
         late = ", ".join(
@@ -108,10 +117,12 @@ class Procedure:
             self._advance()
 
     def _advance(self) -> None:
-        if not self._stages:
+        stage: list[Ask] = []
+        while self._stages and not stage:
+            stage = [ask for ask in self._stages.popleft() if ask.node not in self.stack.dead]
+        if not stage:
             self._end()
             return
-        stage = self._stages.popleft()
         self._arm(self._limit)
         asks = []
         for ask in stage:

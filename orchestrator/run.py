@@ -10,15 +10,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from nodes.metrics import NodeState
 from orchestrator.clean import clean
 from orchestrator.events import (
     Action,
     Arm,
     Began,
+    Bury,
     Conclude,
     End,
     Event,
     Fail,
+    Phase,
     Reason,
     Replied,
     Running,
@@ -45,9 +48,9 @@ from orchestrator.rundir import RunDirectory, run_details
 from orchestrator.script import Limits, Roster
 from orchestrator.signals import Signals
 from orchestrator.steering import Steering
-from orchestrator.supervisor import Phase, Supervisor
+from orchestrator.supervisor import Supervisor
 from shm.arena import Arena
-from shm.board import Board
+from shm.board import Board, Word
 
 if TYPE_CHECKING:
     from orchestrator.topology.model import Topology
@@ -234,7 +237,8 @@ class Run(Steering):
         self._fleet = self._make_fleet(directory.number)
         self._resources.callback(self._fleet.close)
         stack = Stack(self.plan.nodes, self.topology.policy.removal_order)
-        roster = Roster(self.plan.names, self.plan.levels, self.plan.sources, stack.paused, stack.halted)
+        plan, resting = self.plan, (stack.paused, stack.halted)
+        roster = Roster(plan.names, plan.levels, plan.sources, *resting, plan.neighbours)
         self._take_the_wheel(stack, self._fleet.send, self._limits or Limits())
         self._supervisor = Supervisor(roster, self._policy, self._limits)
         if self.output is not None:
@@ -317,6 +321,9 @@ class Run(Steering):
                 self._fleet.send(node, request, command, arguments)
             case Signal(node, number):
                 self._fleet.signal(node, number)
+            case Bury(node):
+                self.boards[self.plan.names[node]].words[Word.STATE] = NodeState.BUGCHECKED
+                self._procedure.died(node)
             case Arm(key, after):
                 self._timers[key] = self.now() + after
             case Running():

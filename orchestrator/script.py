@@ -13,7 +13,8 @@ _MS = 1_000_000
 class Roster:
     """The nodes of a run: names by id, ids in levels from the bottom of the stack up, and the sources.
 
-    `paused` and `halted` are those that operations on the live stack have brought to rest already.
+    `neighbours` are those of each node, with the edges between; `paused` and `halted` are those that operations on the
+    live stack have brought to rest already.
     """
 
     names: Mapping[int, str]
@@ -21,6 +22,11 @@ class Roster:
     sources: frozenset[int]
     paused: set[int] = field(default_factory=set)
     halted: set[int] = field(default_factory=set)
+    neighbours: Mapping[int, Mapping[int, tuple[int, ...]]] = field(default_factory=dict)
+
+    def number(self, name: str) -> int | None:
+        """Return the id of a node, None for a name that is none."""
+        return next((node for node, its in self.names.items() if its == name), None)
 
 
 @dataclass(frozen=True)

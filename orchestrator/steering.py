@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.events import Broke, Event, Replied
+from orchestrator.events import Broke, Event, Phase, Replied
 from orchestrator.failures import OperationFailed
 from orchestrator.operations import Stack, Verb
 from orchestrator.procedure import TIMER, Operation, Procedure, Send
 from orchestrator.script import Limits
-from orchestrator.supervisor import Phase
 
 if TYPE_CHECKING:
     from orchestrator.failures import RunError

@@ -5,8 +5,8 @@
 Each phase is a script of steps, written below as data; a step asks nodes for something and ends when all of
 them have answered, or when its time is over. Starting goes from the bottom of the stack to its top, so that
 nobody sends to a layer that is not there; stopping goes the other way, after everything that is on its way
-has arrived. A node that dies, stalls or raises ends the run with a named error; restarting it would be
-decided in `_fail`.
+has arrived. A node that dies, stalls or raises ends the run with a named error; restarting it, or going on without
+it as after a bug-check, would be decided in `_fail`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from __future__ import annotations
 import signal
 from collections import deque
 from collections.abc import Iterable
-from enum import StrEnum
+from typing import Any
 
 from orchestrator.events import (
     Action,
     Arm,
     Began,
     Broke,
+    Bury,
     Conclude,
     Done,
     End,
@@ -31,6 +32,7 @@ from orchestrator.events import (
     Failed,
     Hello,
     Interrupted,
+    Phase,
     Reason,
     Replied,
     Running,
@@ -60,27 +62,18 @@ _SIGNALS = {"terminate": signal.SIGTERM, "kill": signal.SIGKILL}
 _ENDING = frozenset({"exit", "terminate", "kill"})
 
 
-class Phase(StrEnum):
-    """Where a run is between its start and its end."""
-
-    NEW = "new"
-    STARTING = "starting"
-    RUNNING = "running"
-    DRAINING = "draining"
-    STOPPING = "stopping"
-    ENDED = "ended"
-
-
 class Supervisor:
     """Turns what happens in a run into what is to be done about it.
 
-    `violation_policy` is ``stop`` (a violation concludes the run) or ``report`` (it is only counted).
+    By `violation_policy` a violation concludes the run (``stop``), is only counted (``report``), or has who broke the
+    rule killed and its neighbours told so once it is gone, while the others go on (``bug-check``).
     """
 
     def __init__(self, roster: Roster, violation_policy: str = "stop", limits: Limits | None = None) -> None:
         self.phase = Phase.NEW
         self._roster = roster
-        self._stop_on_violation = violation_policy == "stop"
+        self._policy = violation_policy
+        self._condemned: set[int] = set()
         self._limits = limits or Limits()
         self._script: deque[Step] = deque()
         self._step: Step | None = None
@@ -127,11 +120,9 @@ class Supervisor:
         """Take what nodes do on their own account."""
         match event:
             case Done(node):
-                self._done.add(node)
-                if self._roster.sources and self._done >= self._roster.sources:
-                    self._say(SourcesDone())
-            case Violated() if self._stop_on_violation:
-                self._conclude(Reason.VIOLATION)
+                self._on_done(node)
+            case Violated(_, details):
+                self._on_violation(details.get("node", ""))
             case Failed(node, error, message, traceback):
                 text = tell_raised(f"{error}: {message}", traceback)
                 self._fail(NodeFailed, f"driver code of node {self._name(node)} raised {text}")
@@ -148,6 +139,27 @@ class Supervisor:
                 self._fail(error_type, message)
             case Exhausted():
                 self._on_exhausted()
+
+    def _on_done(self, node: int) -> None:
+        self._done.add(node)
+        if self._roster.sources and self._done >= self._roster.sources:
+            self._say(SourcesDone())
+
+    def _on_violation(self, name: str) -> None:
+        if self._policy == "stop":
+            self._conclude(Reason.VIOLATION)
+        culprit = self._roster.number(name)
+        if self._policy == "bug-check" and culprit in self._living - self._condemned:
+            self._condemned.add(culprit)
+            self._say(Signal(culprit, signal.SIGKILL))
+
+    def _on_bug_checked(self, node: int) -> None:
+        self._say(Bury(node))
+        neighbours = self._roster.neighbours.get(node, {})
+        for neighbour in sorted(neighbours.keys() & self._living):
+            self._send_to([neighbour], "peer_died", edges=list(neighbours[neighbour]))
+        if node in self._roster.sources and node not in self._done:
+            self._on_done(node)
 
     def _on_reply(self, reply: Replied) -> None:
         node, verb = self._requests.pop(reply.request, (0, ""))
@@ -212,23 +224,19 @@ class Supervisor:
         node = exited.node
         self._living.discard(node)
         verb = self._step.verb if self._step is not None else ""
-        if verb not in {"terminate", "kill"} and not (verb == "exit" and exited.code == 0):
-            self._fail(
-                NodeDied,
-                f"node {self._name(node)} {_how(exited)} in state {exited.state} "
-                f"after {exited.progress} rounds",
-            )
+        if node in self._condemned:
+            self._on_bug_checked(node)
+        elif verb not in {"terminate", "kill"} and not (verb == "exit" and exited.code == 0):
+            self._fail(NodeDied, f"node {self._name(node)} {exited}")
         self._settled_with(node)
 
     def _on_exhausted(self) -> None:
-        late = sorted(self._roster.sources - self._done)
-        if not late:
+        names = ", ".join(self._name(node) for node in sorted(self._roster.sources - self._done))
+        if not names:
             self._conclude(Reason.DONE)
             return
-        names = ", ".join(self._name(node) for node in late)
-        self._fail(
-            RunStuck, f"nothing can happen any more, yet {names} has not finished: see who holds packets"
-        )
+        what = f"yet {names} has not finished: see who holds packets"
+        self._fail(RunStuck, f"nothing can happen any more, {what}")
 
     def _on_stop(self, drain: bool) -> None:
         if self.phase is Phase.RUNNING and drain and not self._failed and not self._hasty:
@@ -307,11 +315,11 @@ class Supervisor:
         elif step.verb not in {"hello", "rest"}:
             self._send_to(self._awaited, step.verb)
 
-    def _send_to(self, nodes: Iterable[int], command: str) -> None:
+    def _send_to(self, nodes: Iterable[int], command: str, **arguments: Any) -> None:
         for node in sorted(nodes):
             self._request_number += 1
             self._requests[self._request_number] = (node, command)
-            self._say(Send(node, self._request_number, command))
+            self._say(Send(node, self._request_number, command, arguments))
 
     def _settled_with(self, node: int) -> None:
         """Note that the step waits no longer for this node."""
@@ -340,11 +348,3 @@ class Supervisor:
 
     def _say(self, action: Action) -> None:
         self._actions.append(action)
-
-
-def _how(exited: Exited) -> str:
-    if exited.signal is not None:
-        return f"was killed by {signal.Signals(exited.signal).name}"
-    if exited.code is not None:
-        return f"ended with exit status {exited.code}"
-    return "ended, nobody knows how"

@@ -2,14 +2,15 @@
 
 Slot i is NBL i, its first NB i, its first MDL i and payload cell i, so the common packet needs no link:
 
-    NBL  | handle  ledger  status  flags  source  cancel  packet_id  born  due  parent  children |
+    NBL  | handle  ledger  status  flags  source  cancel  packet_id  born  due  parent  children  fate |
     NB   | nb_next  nb_mdl  nb_data  nb_offset  nb_length |
     MDL  | mdl_next  mdl_cell  mdl_offset  mdl_length |
     cell | payload bytes ... |
 
 Links (`nb_next`, `nb_mdl`, `mdl_next`, `mdl_cell`) hold slot + 1; 0 means none, or for `nb_mdl` and `mdl_cell`
 the slot itself. `nb_data` is where an NB's data starts, as a byte position in all cells: whoever moves the start
-(retreat, advance, clone) keeps it in step with the links, and readers need one gather. One arena for all pools lets a
+(retreat, advance, clone) keeps it in step with the links, and readers need one gather. `fate` is 0 but for what the
+death of a node has touched; row 0 of it says whether anything ever was. One arena for all pools lets a
 chain that mixes pools be read by one vector operation.
 """
 
@@ -32,6 +33,9 @@ Slots = NDArray[np.int64]
 
 CELL_LENGTH = 2048
 _KEPT_VIEWS = 1024
+AWAITED, QUARANTINED, SALVAGED = 1, 2, 3
+"""Fates of a packet that was with a node that died: a third one still has it, and it is waited for; the same, and it is
+home, but must not be used; it is back, perhaps changed."""
 _TABLES = {
     "handle": "u8",
     "ledger": "u8",
@@ -53,6 +57,7 @@ _TABLES = {
     "mdl_cell": "u4",
     "mdl_offset": "u4",
     "mdl_length": "u4",
+    "fate": "u1",
 }
 
 
@@ -83,6 +88,7 @@ class Arena:
     mdl_cell: U32
     mdl_offset: U32
     mdl_length: U32
+    fate: NDArray[np.uint8]
     cells: NDArray[np.uint8]
     _views: dict[int, NDArray[Any]] = field(default_factory=dict, repr=False)
 
@@ -143,7 +149,8 @@ class Arena:
 class Pool:
     """A node's own range of slots: it alone allocates and frees here, so no lock is needed.
 
-    Freed slots are used again last-in first-out, which keeps payload cells warm in the cache.
+    Freed slots are used again last-in first-out, which keeps payload cells warm in the cache, but for
+    quarantined ones: a node beyond one that died still has them.
     """
 
     def __init__(self, arena: Arena, pool: int, base: int, size: int) -> None:
@@ -159,6 +166,8 @@ class Pool:
         self._next = np.array([pack(1, pool, slot) for slot in range(base, base + size)], dtype=np.uint64)
         self._allocated = 0
         self._pieces: dict[int, list[int]] = {}
+        self._fate = arena.fate.data
+        self._quarantined: set[int] = set()
         arena.handle[0] = UNMATCHED
 
     @property
@@ -167,9 +176,15 @@ class Pool:
         return self._free_count
 
     def taken(self) -> Slots:
-        """Return the slots that are not free, in order."""
+        """Return the slots that are not free, in order, without those lost in quarantine."""
         own: Slots = np.arange(self.base, self.base + self.size)
-        return np.setdiff1d(own, self._free[: self._free_count], assume_unique=True)
+        free = [*self._free[: self._free_count].tolist(), *self._quarantined]
+        return np.setdiff1d(own, free, assume_unique=True)
+
+    @property
+    def quarantined(self) -> int:
+        """Return how many slots were freed in quarantine, and are lost to this pool."""
+        return len(self._quarantined)
 
     @property
     def linked(self) -> bool:
@@ -203,9 +218,11 @@ class Pool:
         """Take packets of this pool back, each named once, with every further slot that they got from it.
 
         What a packet got is known to the pool itself: links in shared memory are not asked. Raises HandleStale for a
-        handle that is not alive (a double free); nothing is freed then.
+        handle that is not alive (a double free); nothing is freed then. A quarantined packet stays as it is.
         """
         slots = self._arena.current(handles)
+        if self._fate[0]:
+            slots = self._without_quarantined(slots)
         if self._pieces:
             further = [piece for slot in slots.tolist() for piece in self._pieces.pop(slot, ())]
             slots = np.concatenate([slots, np.array(further, np.int64)])
@@ -273,6 +290,14 @@ class Pool:
                 arena.mdl_next[last] = fresh + 1
                 arena.nb_length[buffer] += piece
                 last = fresh
+
+    def _without_quarantined(self, slots: Slots) -> Slots:
+        kept: NDArray[np.bool_] = self._arena.fate[slots] == QUARANTINED
+        for slot in slots[kept].tolist():
+            self._quarantined.update([slot, *self._pieces.get(slot, ())])
+        self._arena.fate[slots[~kept]] = 0
+        used: Slots = slots[~kept]
+        return used
 
     def _claim(self, slots: Slots) -> U64:
         handles = self._next[slots - self.base]

@@ -108,6 +108,12 @@ class RingProducer:
         self.position += count
         return first
 
+    def unread(self) -> Entries:
+        """Return a copy of what the consumer has not released; raises CursorCorrupt."""
+        first = self.unread_since()
+        index = np.arange(first, self.position) & self._mask
+        return Entries(first, self._arguments[index], self._meta[index])
+
     def publish(self) -> None:
         """Show everything written so far to the consumer: one store."""
         self._memory.words[self._memory.tail] = self.position

@@ -142,6 +142,8 @@ def deliver_indication(node: Node, message: Message, handler: Callable[[StatusIn
     """Hand an indication to a driver's status handler and answer it; a slow handler breaks N6-IND-05."""
     code, destination, request_id, buffer = message.body
     assert isinstance(buffer, bytes)
+    if code in (Status.RESET_START, Status.RESET_END):
+        message.port.resetting = code == Status.RESET_START
     began = node.clock.now()
     node.irql.deliver()
     handler(StatusIndication(int(code), buffer, int(destination), int(request_id)))

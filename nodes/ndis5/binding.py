@@ -41,8 +41,9 @@ class Lookahead:
 class Binding5(Binding):
     """A binding whose sends and transfers have verdicts.
 
-    `current` is the look-ahead indication in progress, `transfers` are the packets that are with the miniport for
-    transfer (N5-TD-03), `finals` by slot the packets whose last send had a final verdict (N5-SND-07).
+    `awaited` are packets for whose verdict a call waits, `current` is the look-ahead indication in progress,
+    `transfers` are the packets that are with the miniport for transfer (N5-TD-03), `finals` by slot the packets whose
+    last send had a final verdict (N5-SND-07).
     """
 
     def __init__(self, node: Node, port: Port, owner: LowerEdge) -> None:
@@ -50,6 +51,7 @@ class Binding5(Binding):
         self.current: Lookahead | None = None
         self.transfers: set[int] = set()
         self.finals: dict[int, int] = {}
+        self.awaited: set[int] = set()
         self._verdicts: dict[int, Verdict] = {}
         lower = port.spec.options.get("lower_generation", 6)
         self._calls = lower == 5 and node.policy.ndis5_sends == "call"
@@ -123,9 +125,12 @@ class Binding5(Binding):
         """Hand one packet over and wait for the verdict on it."""
         handle = int(chain.handles[0])
         node = self._node
+        self.awaited.add(handle)
         self._port.request(op, chain, CALLED)
         node.publish()
-        if not node.waiting.until(lambda: handle in self._verdicts, CALL_LIMIT, self._port):
+        judged = node.waiting.until(lambda: handle in self._verdicts, CALL_LIMIT, self._port)
+        self.awaited.discard(handle)
+        if not judged:
             raise CallUnanswered(f"{self.lower} gave no verdict on {op.name} of packet {handle:#018x}")
         return self._verdicts.pop(handle)
 

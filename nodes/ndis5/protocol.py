@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import ClassVar
 
 from nodes.chain import NblChain
@@ -109,6 +110,11 @@ class Protocol5(Protocol):
             self.receive_complete(binding)
         else:
             super().accept_notice(port, op, argument)
+
+    def awaited_verdicts(self, port: Port) -> Set[int]:
+        """Return the handles of packets for whose verdict a call of this driver waits."""
+        binding = self._by_port[port.index]
+        return binding.awaited if isinstance(binding, Binding5) else frozenset()
 
     def broken(self, rule: str, handle: int) -> str:
         """Return what NDIS 5 calls a rule that this driver broke."""

@@ -163,6 +163,11 @@ class NdisWan(Intermediate):
         else:
             super().accept(port, op, chain, flags)
 
+    def neighbour_died(self, port: Port) -> None:
+        """Take down the lines of a WAN miniport that is dead."""
+        if port.spec.side == "upper":
+            self.linkage.hang_up(port)
+
     def deliver(self, frames: list[bytes]) -> None:
         """Indicate Ethernet frames to the drivers above; those without a packet or room are missed."""
         short = [frame for frame in frames if len(frame) <= CELL_LENGTH]

@@ -84,6 +84,8 @@ class Linkage:
         """
         if request.oid != Oid.WAN_GET_INFO:
             return
+        if status == Status.REQUEST_ABORTED:  # it has died, or is being taken away
+            return
         info = _unpacked(WanInfo, request.answer) if status == Status.SUCCESS else None
         if not isinstance(info, WanInfo) or not usable(info):
             told = status_name(status) if info is None else str(info)
@@ -125,6 +127,12 @@ class Linkage:
         else:
             take(binding, record)
         return True
+
+    def hang_up(self, port: Port) -> None:
+        """Take down the lines of a miniport that has died."""
+        binding = next(binding for binding, its in self._ports.items() if its is port)
+        for link in [link for link in self.links if link.port is port]:
+            self._line_down(binding, MacLineDown(link.context))
 
     def _ask(self, binding: Binding, oid: Oid) -> None:
         request = OidRequest(oid)

@@ -18,7 +18,7 @@ import pytest
 from nodes.metrics import NodeState
 from orchestrator import memory
 from orchestrator.clean import clean
-from orchestrator.events import Reason
+from orchestrator.events import Phase, Reason
 from orchestrator.failures import (
     ForkServerDied,
     NodeDied,
@@ -32,7 +32,6 @@ from orchestrator.processes import ForkServer
 from orchestrator.run import Run, launch
 from orchestrator.rundir import base_directory, find_runs, read_specs
 from orchestrator.script import Limits
-from orchestrator.supervisor import Phase
 from orchestrator.topology import BindingModel, Topology
 from shm.errors import SharedMemoryFull
 from tests.orchestrator.conditions import until, until_dead

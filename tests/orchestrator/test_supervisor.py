@@ -23,6 +23,7 @@ from orchestrator.events import (
     Failed,
     Hello,
     Interrupted,
+    Phase,
     Reason,
     Replied,
     Running,
@@ -46,7 +47,7 @@ from orchestrator.failures import (
     RunStuck,
 )
 from orchestrator.script import Limits, Roster
-from orchestrator.supervisor import Phase, Supervisor
+from orchestrator.supervisor import Supervisor
 
 TOP, NIC = 1, 2
 ROSTER = Roster({TOP: "top", NIC: "nic"}, ((NIC,), (TOP,)), frozenset({TOP}))
