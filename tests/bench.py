@@ -152,6 +152,15 @@ class Bench:
         for name in reversed(self._upwards):
             assert self.command(name, "halt") == [{"ok": True, "value": None}]
 
+    def kill(self, name: str) -> None:
+        """End a node where it stands, and tell its neighbours."""
+        node = self.nodes.pop(name)
+        self._upwards.remove(name)
+        for other in self.nodes.values():
+            edges = [port.spec.edge for port in other.ports if port.spec.peer == node.spec.node]
+            if edges:
+                other.command("peer_died", {"edges": edges}, lambda answer: None)
+
     def counter(self, name: str, counter: Counter) -> int:
         """Return a counter of a node."""
         return int(self.nodes[name].board.counters[counter])

@@ -13,6 +13,7 @@ from orchestrator.events import (
     Arm,
     Began,
     Broke,
+    Bury,
     Conclude,
     Done,
     End,
@@ -373,6 +374,78 @@ def test_a_run_that_never_began_ends_when_it_is_told_to() -> None:
     assert supervisor.phase is Phase.ENDED
 
 
+NEIGHBOURS = {TOP: {NIC: (1,)}, NIC: {TOP: (1,)}}
+BUG_CHECKED: list[tuple[Event, list[Action]]] = [
+    *STARTED,
+    (Violated(TOP, {"rule": "N6-SEND-03", "node": "nic"}), [Signal(NIC, signal.SIGKILL)]),
+    (Violated(NIC, {"rule": "N6-SEND-03", "node": "nic"}), []),
+    (Exited(NIC, None, 9, "RUNNING", 7), [Bury(NIC), Send(TOP, 5, "peer_died", {"edges": [1]})]),
+]
+
+
+def test_a_node_that_breaks_a_rule_is_killed_and_the_others_go_on_without_it() -> None:
+    replay(
+        [
+            *BUG_CHECKED,
+            (Replied(TOP, 5), []),
+            (Done(TOP), [SourcesDone()]),
+            (StopWanted(), [Arm("step 6", 5), Send(TOP, 6, "pause")]),
+            (Replied(TOP, 6), [Arm("step 7", 6), Send(TOP, 7, "settle")]),
+            (Replied(TOP, 7, value=QUIET), [Send(TOP, 8, "settle")]),
+            (Replied(TOP, 8, value=QUIET), [Arm("step 10", 5), Send(TOP, 9, "halt")]),
+            (Replied(TOP, 9), [Arm("step 12", 1), Send(TOP, 10, "exit")]),
+            (Exited(TOP, code=0), [End()]),
+        ],
+        "bug-check",
+        replace(ROSTER, neighbours=NEIGHBOURS),
+    )
+
+
+def test_a_source_that_was_killed_is_done() -> None:
+    replay(
+        [
+            *STARTED,
+            (Violated(TOP, {"rule": "N6-SEND-03", "node": "top"}), [Signal(TOP, signal.SIGKILL)]),
+            (Exited(TOP, None, 9), [Bury(TOP), Send(NIC, 5, "peer_died", {"edges": [1]}), SourcesDone()]),
+        ],
+        "bug-check",
+        replace(ROSTER, neighbours=NEIGHBOURS),
+    )
+
+
+def test_a_start_and_a_step_of_the_stop_go_on_without_a_node_that_was_killed() -> None:
+    roster = replace(ROSTER, neighbours=NEIGHBOURS)
+    killed = (Violated(NIC, {"rule": "N6-SEND-03", "node": "nic"}), [Signal(NIC, signal.SIGKILL)])
+    told = Send(TOP, 3, "peer_died", {"edges": [1]})
+    replay(
+        [
+            *STARTED[:4],
+            killed,
+            (Exited(NIC, None, 9), [Bury(NIC), told]),
+            (Replied(TOP, 2), [Arm("step 5", 15), Send(TOP, 4, "restart")]),
+        ],
+        "bug-check",
+        roster,
+    )
+    replay(
+        [
+            *STARTED,
+            *SETTLING,
+            killed,
+            (Exited(NIC, None, 9), [Bury(NIC), replace(told, request=8)]),
+            (Replied(TOP, 6, value=QUIET), [Send(TOP, 9, "settle")]),
+        ],
+        "bug-check",
+        roster,
+    )
+
+
+def test_a_death_that_is_no_bug_check_still_ends_the_run() -> None:
+    supervisor = replay(BUG_CHECKED, "bug-check", replace(ROSTER, neighbours=NEIGHBOURS))
+    actions = supervisor.handle(Exited(TOP, None, 9, "RUNNING", 8))
+    assert actions[0] == Fail(NodeDied, "node 'top' was killed by SIGKILL in state RUNNING after 8 rounds")
+
+
 NODES = st.sampled_from([TOP, NIC])
 EVENTS = st.one_of(
     st.just(Began()),
@@ -387,7 +460,7 @@ EVENTS = st.one_of(
         st.one_of(st.none(), st.just(QUIET), st.just(BUSY), st.just({"sent": "x"})),
     ),
     st.builds(Done, NODES),
-    st.builds(Violated, NODES, st.just({})),
+    st.builds(Violated, NODES, st.sampled_from([{}, {"node": "top"}, {"node": "nic"}, {"node": "?"}])),
     st.builds(Failed, NODES, st.just("E"), st.just("m")),
     st.builds(Exited, NODES, st.one_of(st.none(), st.integers(0, 2))),
     st.builds(Stalled, NODES, st.just(10.0)),
@@ -397,9 +470,11 @@ EVENTS = st.one_of(
 )
 
 
-@given(st.lists(EVENTS, max_size=40))
-def test_whatever_happens_a_run_that_is_stopped_ends_when_all_its_times_are_over(events: list[Event]) -> None:
-    supervisor = Supervisor(ROSTER, limits=LIMITS)
+@given(st.lists(EVENTS, max_size=40), st.sampled_from(["stop", "report", "bug-check"]))
+def test_whatever_happens_a_run_that_is_stopped_ends_when_all_its_times_are_over(
+    events: list[Event], policy: str
+) -> None:
+    supervisor = Supervisor(replace(ROSTER, neighbours=NEIGHBOURS), policy, limits=LIMITS)
     said = [action for event in [*events, StopWanted()] for action in supervisor.handle(event)]
     for _ in range(20):
         armed = [action.key for action in said if isinstance(action, Arm)]
