@@ -16,11 +16,16 @@ from nodes.stock.miniport import StockMiniport
 from nodes.stock.mux import Mux
 from nodes.stock.receiver import Receiver
 from orchestrator import Catalogue, Report, Run, launch, parse_topology, report_of
+from orchestrator.script import Limits
 
+SECOND = 1_000_000_000
 Mode = Literal["inline", "processes"]
 MODES = pytest.mark.parametrize("mode", ["inline", "processes"])
 AFTER = 1500
 """Packets that a driver lets pass before it breaks a rule."""
+
+
+PATIENT = Limits(start=60 * SECOND, pause=60 * SECOND, settle=60 * SECOND, end=20 * SECOND)
 
 
 class Slips:
@@ -78,12 +83,12 @@ BAD: dict[str, type[Driver]] = {
 }
 
 
-def bug_checked(text: str, mode: Mode, seconds: float = 20.0) -> tuple[Run, Report]:
+def bug_checked(text: str, mode: Mode, seconds: float = 60.0) -> tuple[Run, Report]:
     own = {f"bad-{name}": f"{driver.__module__}:{driver.__name__}" for name, driver in BAD.items()}
     topology = parse_topology(
         f"name: bad\n{text}", "bad", Catalogue((), {**STOCK_DRIVERS, **own}), Path.cwd()
     )
-    with launch(topology, mode=mode, violation_policy="bug-check") as run:
+    with launch(topology, mode=mode, violation_policy="bug-check", limits=PATIENT) as run:
         run.wait(seconds)
     return run, report_of(run)
 
@@ -99,10 +104,8 @@ nodes:
   sink:  {driver: %s}
   other: {driver: traffic, packets: 5000, size: 256}
   nic2:  {driver: miniport}
-  nic3:  {driver: miniport}
-  sink3: {driver: receiver}
-bindings: [bulk0 -> guard -> mux, bulk1 -> mux, mux -> nic0, sink -> nic1, other -> nic2, sink3 -> nic3]
-wires: [{between: [nic0, nic1]}, {between: [nic2, nic3]}]
+bindings: [bulk0 -> guard -> mux, bulk1 -> mux, mux -> nic0, sink -> nic1, other -> nic2]
+wires: [{between: [nic0, nic1]}]
 """
 GOOD = {"guard": "bad-pass", "mux": "mux", "nic0": "miniport", "sink": "receiver"}
 
@@ -130,5 +133,4 @@ def test_a_wrong_driver_dies_under_load_and_the_others_finish(culprit: str, driv
         of.duplicated,
     )
     assert report.nodes["other"].counters["completed"] == 5000
-    assert report.nodes["sink3"].counters["received"] == 5000
     assert report.received.corrupt == 0
