@@ -212,6 +212,7 @@ class NblChain:
         """
         arena, duties = self._custody.arena, self._custody.duties
         linked = arena.nb_next[self.slots] | arena.mdl_next[self.slots]
+        self._custody.called("NdisRetreatNetBufferListDataStart")
         if self._custody.check(self.handles, self.slots) is not None:
             return False
         if none_set(linked) and none_set(arena.nb_offset[self.slots] < delta) and delta >= 0:

@@ -49,7 +49,8 @@ class Custody:
     the driver uses cancel ids, `stale_tags` by slot who came back with one (N6-SEND-21). `pool` is the node's own,
     `duties` what is owed for single packets; `cancel_byte`, `may_reroute` and `ports_below` say what the node's place
     in the stack lets it write (N6-CAN-01, N6-NBL-04, N6-NBL-09). At `level` 0 accesses are not checked. `left[slot]`
-    is the ledger state with which a packet left last, `views` what the driver sees of packets where they lie.
+    is the ledger state with which a packet left last, `views` what the driver sees of packets where they lie; `called`
+    is told the name of each NDIS call that a driver makes on a packet itself, to check its IRQL (N6-IRQL-01).
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Custody:
         self.since = np.zeros(arena.slots, dtype=np.uint64)
         self.left = np.zeros(arena.slots, dtype=np.uint8)
         self.views = Views(arena, self.touched)
+        self.called: Callable[[str], None] = lambda call: None
         self.allocated = Places(arena.slots, _depth(level)) if level >= Level.LEAKS else None
         self.given = Places(arena.slots, _depth(level)) if level >= Level.HISTORY else None
         self.count = 0

@@ -133,6 +133,7 @@ class NetBuffer:
         of its own, is put before the others. Returns False, with nothing changed, when the pool is empty: that is
         NDIS_STATUS_RESOURCES. A packet of another node's must be advanced again before it goes back.
         """
+        self._custody.called("NdisRetreatNetBufferDataStart")
         if not self._nbl.check():
             return False
         self._custody.duties.note_change(self._nbl.handle, "N6-NBL-08")
@@ -145,6 +146,7 @@ class NetBuffer:
         else's is a violation, as is freeing any in a packet received from below (N6-NBL-09); none is freed then.
         """
         nbl, custody = self._nbl, self._custody
+        custody.called("NdisAdvanceNetBufferDataStart")
         if not nbl.check():
             return
         received = free_mdl and int(custody.came[nbl.slot]) in custody.ports_below

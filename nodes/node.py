@@ -87,6 +87,7 @@ class Node:
         self.timers = Timers()
         self.reporter = Reporter(self)
         self.custody = Custody(arena, self.complain, clock.now, spec.level)
+        self.custody.called = self.irql.check
         self.pool = Pool(arena, spec.node, spec.pool_base, spec.pool_size)
         self.messages = Messages(self, spec.pool_base + spec.pool_size, spec.messages)
         self.ports: list[Port] = []

@@ -140,6 +140,7 @@ class Binding(OidAsking, NblSource):
 
     def cancel_send_net_buffer_lists(self, cancel_id: int) -> None:
         """Ask for packets with this cancel id to be completed soon (NdisCancelSendNetBufferLists, N6-CAN-03)."""
+        self._node.irql.check("NdisCancelSendNetBufferLists")
         self._node.cancelling.passed += 1
         self._port.notice(Op.CANCEL, cancel_id)
 

@@ -135,6 +135,7 @@ class FilterModule(OidAsking, OidServing, NblSource):
 
     def cancel_send_net_buffer_lists(self, cancel_id: int) -> None:
         """Pass a cancel on to the lower driver (NdisFCancelSendNetBufferLists, N6-CAN-06)."""
+        self._node.irql.check("NdisFCancelSendNetBufferLists")
         self._node.cancelling.passed += 1
         self._below.notice(Op.CANCEL, cancel_id)
 

@@ -39,6 +39,7 @@ class NblSource:
 
         It is unlike that of any other driver among 255; tag packets with ``partial << 56 | own number``.
         """
+        self._node.irql.check("NdisGeneratePartialCancelId")
         return self._node.spec.node & 0xFF
 
     def allocate_net_buffer_list(

@@ -46,6 +46,7 @@ class OidAsking:
 
     def cancel_oid_request(self, request_id: int) -> None:
         """Ask for this edge's requests with this id to be completed soon (NdisCancelOidRequest, N6-OID-11)."""
+        self._node.irql.check("NdisCancelOidRequest")
         self.oids_below.cancel(request_id)
 
     def _linger(self, request: OidRequest, status: Status) -> Status:
@@ -99,6 +100,7 @@ class Clones:
 
     def allocate(self, request: OidRequest) -> OidRequest:
         """Return a clone; cloning a synchronous request breaks N6-OID-20."""
+        self._node.irql.check("NdisAllocateCloneOidRequest")
         if request.delivery is Delivery.SYNCHRONOUS:
             self._node.complain("N6-OID-20", request.handle, f"a synchronous {request.name} was cloned")
         clone = request.clone()
@@ -107,6 +109,7 @@ class Clones:
 
     def free(self, clone: OidRequest) -> None:
         """Free a clone; freeing one twice, or while it is out, breaks N6-OID-13."""
+        self._node.irql.check("NdisFreeCloneOidRequest")
         if clone.pending or clone not in self._clones:
             state = "while it is out" if clone.pending else "though it is no clone of this driver's"
             self._node.complain("N6-OID-13", 0, f"the clone of a {clone.name} was freed {state}")

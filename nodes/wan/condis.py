@@ -36,12 +36,14 @@ class CoWanAdapter(WanAdapter):
 
     def activate_vc(self, vc: int, *, transmit_speed: int, max_send_window: int) -> None:
         """Let sends use a VC (NdisMCoActivateVcComplete): speed in bit/s, window as in the call info (WAN-CO-01)."""
+        self._node.irql.check("NdisMCoActivateVcComplete")
         record = MacLineUp(transmit_speed // SPEED_UNIT, 0, max_send_window, vc, vc)
         self.indicate_line_up(record)
         self._contexts_of[vc] = record.ndis_link_context
 
     def deactivate_vc(self, vc: int) -> None:
         """End the use of a VC (NdisMCoDeactivateVcComplete); raises KeyError for one that is not active."""
+        self._node.irql.check("NdisMCoDeactivateVcComplete")
         self.indicate_line_down(MacLineDown(self._contexts_of.pop(vc)))
 
     def indicate_link_parameters(self, vc: int, *, transmit_speed: int, send_window: int) -> None:

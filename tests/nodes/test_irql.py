@@ -133,6 +133,44 @@ def test_nothing_of_the_data_path_may_be_called_above_dispatch() -> None:
     assert broken(act) == ["N6-IRQL-01"]
 
 
+def lengthened(binding: Binding) -> None:
+    """Move the data start of a packet to and fro."""
+    chain = binding.allocate_net_buffer_lists(1, 64, backfill=16)
+    chain.retreat(4)
+    chain.advance(4)
+    next(iter(chain[0].net_buffers)).retreat(4)
+
+
+@pytest.mark.rule("N6-IRQL-01")
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        (lambda binding: binding.cancel_send_net_buffer_lists(1), {"NdisCancelSendNetBufferLists"}),
+        (lambda binding: binding.cancel_oid_request(1), {"NdisCancelOidRequest"}),
+        (lambda binding: binding.generate_partial_cancel_id(), {"NdisGeneratePartialCancelId"}),
+        (
+            lengthened,
+            {
+                "NdisRetreatNetBufferListDataStart",
+                "NdisAdvanceNetBufferDataStart",
+                "NdisRetreatNetBufferDataStart",
+            },
+        ),
+    ],
+    ids=["cancel sends", "cancel requests", "cancel id", "data start"],
+)
+def test_calls_besides_the_data_path_may_not_be_made_above_dispatch_either(
+    call: Callable[[Binding], Any], names: set[str]
+) -> None:
+    bench, top, _ = stack()
+    old = top.raise_irql(Irql.DIRQL)
+    call(top.bindings[0])
+    top.lower_irql(old)
+    told = [event for name, event in bench.events if name == "top" and event["kind"] == "violation"]
+    assert {event["rule"] for event in told} == {"N6-IRQL-01"}
+    assert names <= {event["message"].split()[0] for event in told}
+
+
 @pytest.mark.rule("N6-IRQL-01")
 @pytest.mark.parametrize(
     ("change", "count"),
