@@ -37,6 +37,7 @@ class Driver:
     `kind` is its place in the stack (``protocol``, ``filter``, ``intermediate``, ``miniport``), `Options` the frozen
     dataclass of its options, `source` whether it makes traffic of its own and says when it is done. `originates` says
     that a filter or an intermediate driver sends packets of its own too, clones included, which then count as accepted.
+    `upper_edge` and `lower_edge` say what it speaks there: ``ndis``, or ``wan`` between NDISWAN and its miniports.
     `backfill` is how many bytes the layer puts before the data of sends, for those above to plan with (N6-NBL-16).
     """
 
@@ -47,6 +48,8 @@ class Driver:
     backfill: ClassVar[int] = 0
     default_pool_size: ClassVar[int] = 0
     generation: ClassVar[int] = 6
+    upper_edge: ClassVar[str] = "ndis"
+    lower_edge: ClassVar[str] = "ndis"
 
     def __init__(self, node: Node, options: Any) -> None:
         self._node = node

@@ -61,6 +61,7 @@ class OptionInfo:
 class DriverInfo:
     """Describe one driver: `reference` is what a node loads it by, `options_type` its `Options` dataclass.
 
+    `upper_edge` and `lower_edge` are what it speaks there, as `Driver` has it: only drivers that speak alike are bound.
     One exists per driver and catalogue, so it is compared by identity.
     """
 
@@ -70,6 +71,8 @@ class DriverInfo:
     summary: str
     options_type: type
     fields: tuple[OptionField, ...]
+    upper_edge: str
+    lower_edge: str
 
     @property
     def options(self) -> tuple[OptionInfo, ...]:
@@ -142,7 +145,8 @@ def _describe(name: str, reference: str) -> DriverInfo:
     if reserved:
         raise UnfitDriver(f"{reference} has an option named {min(reserved)!r}, which every node has already")
     summary = (inspect.getdoc(driver) or "").strip().partition("\n")[0]
-    return DriverInfo(name, reference, kind, summary, options, found)
+    edges = (getattr(driver, "upper_edge", "ndis"), getattr(driver, "lower_edge", "ndis"))
+    return DriverInfo(name, reference, kind, summary, options, found, *edges)
 
 
 def _drivers_below(path: Path) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.chain import NblChain
@@ -38,10 +39,13 @@ class Miniport5(Miniport):
     Ownership of a packet ends with every verdict but PENDING, which owes one `adapter.send_complete` (N5-SND-01,
     N5-SND-02). A `serialised` one is entered by one call at a time at DISPATCH_LEVEL and may hand packets back with
     RESOURCES; a deserialised one owes every packet (N5-SND-05). `full_packets` says that it never indicates
-    look-aheads, and so has no `transfer_data` (N5-TD-06).
+    look-aheads, and so has no `transfer_data` (N5-TD-06). A cancel first ends what NDIS has queued, with
+    REQUEST_ABORTED, then reaches `cancel_send`, which a driver need not have. OIDs and resets come by the handlers of
+    NDIS 6, `oid_request` and `reset`; sends may be held across a reset (N6-RST-03).
     """
 
     generation = 5
+    ndis_version: ClassVar[tuple[int, int]] = (5, 1)
     adapter_class = Adapter5
     serialised: ClassVar[bool] = True
     full_packets: ClassVar[bool] = False
@@ -114,6 +118,15 @@ class Miniport5(Miniport):
                 self._transfer(port, packet)
         else:
             self._sends.locked(lambda: super(Miniport5, self).accept(port, op, chain, flags))
+
+    def accept_notice(self, port: Port, op: Op, argument: int) -> None:
+        """End what a cancel finds in NDIS's queue, then hand it to the driver, inside a serialised one's lock."""
+        if op is not Op.CANCEL:
+            super().accept_notice(port, op, argument)
+            return
+        self._sends.cancel(port, argument)
+        cancelling, handler = self._node.cancelling, partial(self.cancel_send, self.adapter)
+        self._sends.locked(lambda: cancelling.run(port, argument, handler, missing=False, passes_on=False))
 
     def broken(self, rule: str, handle: int) -> str:
         """Return what NDIS 5 calls a rule that this driver broke; a deserialised one owes every packet (N5-SND-05)."""

@@ -125,6 +125,19 @@ class Sends:
             self._take(packet)
             self._back(packet, status, 0)
 
+    def cancel(self, came: Port, cancel_id: int) -> None:
+        """Complete what NDIS has queued of one driver and cancel id with REQUEST_ABORTED; others keep their order."""
+        arena, custody = self._node.arena, self._node.custody
+        kept: deque[Nbl] = deque()
+        for packet in self._queue:
+            wanted = int(arena.cancel[packet.slot]) == cancel_id and custody.came[packet.slot] == came.index
+            if wanted:
+                self._take(packet)
+                self._back(packet, Status.REQUEST_ABORTED, 0)
+            else:
+                kept.append(packet)
+        self._queue = kept
+
     def locked(self, callback: Callable[[], None]) -> None:
         """Make a call of the driver's inside its lock, or once it is free; sends go on afterwards (N5-SND-06)."""
         if self._inside:
@@ -265,7 +278,7 @@ class Sends:
             self._called.discard(packet.handle)
         port = self._port(packet)
         if port.spec.options.get("upper_generation", 6) > 5 and status not in SEND_STATUSES:
-            status = Status.FAILURE
+            status = Status.SEND_ABORTED if status == Status.REQUEST_ABORTED else Status.FAILURE
         self._node.arena.status[packet.slot] = status
         statuses = np.array([status], np.uint32) if status else None
         port.reply(Op.COMPLETE, self._chain([packet]), flags, statuses)

@@ -78,6 +78,7 @@ class NdisWan(Intermediate):
     """
 
     Options = NdisWanOptions
+    lower_edge = "wan"
     default_pool_size = 1024
 
     def start(self) -> None:

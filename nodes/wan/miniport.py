@@ -38,6 +38,7 @@ class WanMiniport(Miniport):
     whether NDIS enters its handlers one at a time (WAN-SND-13).
     """
 
+    upper_edge = "wan"
     serialised: bool = True
     adapter_class = WanAdapter
     adapter: WanAdapter

@@ -17,15 +17,18 @@ from orchestrator.topology.shape import WireEntry, read
 _MAX_CYCLES = 10
 
 PlacedBinding = tuple[Path, BindingModel]
+Edges = tuple[str, str]
+"""What a driver speaks at its upper and its lower edge."""
 
 
 def read_bindings(
-    document: Document, entries: list[Any], nodes: Mapping[str, str | None]
+    document: Document, entries: list[Any], nodes: Mapping[str, str | None], edges: Mapping[str, Edges]
 ) -> list[BindingModel]:
     """Read ``a -> b -> c`` and ``{upper: a, lower: b}`` entries and check the stack that they make.
 
-    `nodes` gives the kind of each node, None where its driver is not known. Names must exist, a pair may be
-    bound once, nothing binds above a protocol or below a miniport.
+    `nodes` gives the kind of each node, None where its driver is not known, `edges` what those known speak. Names
+    must exist, a pair may be bound once, nothing binds above a protocol or below a miniport, and the lower edge of
+    one speaks as the upper edge of the other.
     """
     before = len(document.problems)
     placed: list[PlacedBinding] = []
@@ -47,6 +50,7 @@ def read_bindings(
     ):  # else a mistyped name would be reported once more as an unbound node
         _check_bound(document, placed, nodes)
     _check_ends(document, placed, nodes)
+    _check_edges(document, placed, edges)
     _check_cycles(document, placed)
     return [binding for _, binding in placed]
 
@@ -142,6 +146,24 @@ def _check_ends(document: Document, placed: list[PlacedBinding], nodes: Mapping[
         if nodes.get(binding.upper) == "miniport":
             hint = "join two miniports by a wire" if nodes.get(binding.lower) == "miniport" else ""
             document.add(path, f"{binding.upper} is a miniport, it is bound above nothing", hint)
+
+
+def _check_edges(document: Document, placed: list[PlacedBinding], edges: Mapping[str, Edges]) -> None:
+    """Require an NDISWAN, and one only, above each WAN miniport, and nothing but WAN miniports below an NDISWAN."""
+    taken: dict[str, str] = {}
+    for path, binding in placed:
+        upper, lower = binding.upper, binding.lower
+        if upper not in edges or lower not in edges:
+            continue
+        speaks, wanted = edges[upper][1], edges[lower][0]
+        if wanted == "wan" != speaks:
+            hint = "only an ndiswan is bound above a WAN miniport; put a filter above the ndiswan"
+            document.add(path, f"{lower} is a WAN miniport, {upper} cannot be bound above it", hint)
+        elif speaks == "wan" != wanted:
+            hint = "bind wan-miniport nodes below it; put a filter above it"
+            document.add(path, f"{upper} sends over WAN miniports only, {lower} is none", hint)
+        elif wanted == "wan" and taken.setdefault(lower, upper) != upper:
+            document.add(path, f"{lower} has one driver above it, and that is {taken[lower]}")
 
 
 def _check_wire_end(document: Document, path: Path, name: str, nodes: Mapping[str, str | None]) -> None:

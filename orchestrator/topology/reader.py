@@ -45,7 +45,9 @@ def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: 
     header = read(document, Header, document.data, ())
     nodes = _read_nodes(document, _section(document, "nodes", dict), catalogue, base_dir)
     kinds = {name: node.kind if node else None for name, node in nodes.items()}
-    bindings = read_bindings(document, _section(document, "bindings", list), kinds)
+    known = {name: catalogue.find(node.driver) for name, node in nodes.items() if node}
+    edges = {name: (driver.upper_edge, driver.lower_edge) for name, driver in known.items()}
+    bindings = read_bindings(document, _section(document, "bindings", list), kinds, edges)
     wires = read_wires(document, _section(document, "wires", list), kinds)
     thresholds = _read_thresholds(document, _section(document, "pass", list))
     policy = read_policy(document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from nodes.irql import Irql
@@ -302,3 +303,42 @@ def test_what_ndis_has_queued_comes_back_with_paused() -> None:
     top.send_one()
     assert top.log[-1] == ("verdict", "PAUSED")
     assert bench.held() == {}
+
+
+@pytest.mark.rule("N6-CAN-04", "N5-SND-03")
+@pytest.mark.parametrize(("kind", "status"), [(Caller, "REQUEST_ABORTED"), (Teller, "SEND_ABORTED")])
+def test_a_cancel_ends_what_ndis_has_queued_of_that_id_and_leaves_the_rest(
+    kind: type[Caller] | type[Teller], status: str
+) -> None:
+    bench = Bench({"top": kind, "nic": Serial}, ["top -> nic"]).start()
+    top, nic = bench.driver("top", kind), bench.driver("nic", Serial)
+    binding = top.bindings[0]
+    nic.verdicts = [P, R]
+    chain = binding.allocate_net_buffer_lists(4, 60)
+    ids = [binding._node.custody.cancel_byte << 56 | low for low in (7, 9, 7, 9)]  # type: ignore[operator]
+    chain.cancel_id = np.array(ids, np.uint64)
+    first, second, third, fourth = chain.handles.tolist()
+    binding.send_net_buffer_lists(chain)
+    bench.settle()
+    binding.cancel_send_net_buffer_lists(ids[0])
+    bench.settle()
+    back = top.back if isinstance(top, Teller) else [end for what, end in top.log if what == "complete"]
+    assert back == [(third, status)]
+    nic.finish()
+    bench.settle()
+    nic.finish(2)
+    bench.settle()
+    assert nic.offers == [[first], [second], [second], [fourth]]
+    assert (bench.in_use(), bench.kinds()) == ({}, [])
+
+
+@pytest.mark.rule("N6-RST-03")
+def test_an_ndis_5_miniport_may_hold_sends_across_a_reset() -> None:
+    bench, top, nic = pair(Serial)
+    handle = top.send_one()
+    nic.adapter.reset_miniport()
+    bench.settle()
+    nic.finish()
+    bench.settle()
+    assert top.log[1:] == [("complete", (handle, "SUCCESS"))]
+    assert bench.kinds() == []

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from orchestrator.drivers import Catalogue
+from orchestrator.topology import TopologyError, parse_topology
 from tests.orchestrator.topology.samples import problems
 
 NODES = """\
@@ -126,3 +130,44 @@ def test_a_wire_that_cannot_be_laid_is_a_problem(wires: list[str], problem: str)
     lines = found(SOUND, wires)
     assert lines
     assert lines[0].startswith(problem)
+
+
+WAN = """
+name: wan
+nodes:
+  top:  {driver: receiver}
+  tap:  {driver: pass-through}
+  wan:  {driver: ndiswan}
+  also: {driver: ndiswan}
+  line: {driver: wan-miniport}
+  nic:  {driver: miniport}
+bindings:
+"""
+
+
+@pytest.mark.parametrize(
+    ("bindings", "expected"),
+    [
+        (
+            ["top -> wan -> tap -> line"],
+            [
+                "wan sends over WAN miniports only, tap is none"
+                " (bind wan-miniport nodes below it; put a filter above it)",
+                "line is a WAN miniport, tap cannot be bound above it"
+                " (only an ndiswan is bound above a WAN miniport; put a filter above the ndiswan)",
+            ],
+        ),
+        (["top -> wan -> line", "top -> line"], ["line is a WAN miniport, top cannot be bound above it"]),
+        (["top -> wan -> nic"], ["wan sends over WAN miniports only, nic is none"]),
+        (
+            ["top -> wan -> line", "top -> also -> line"],
+            ["line has one driver above it, and that is wan"],
+        ),
+    ],
+)
+def test_only_an_ndiswan_stands_above_a_wan_miniport(bindings: list[str], expected: list[str]) -> None:
+    with pytest.raises(TopologyError) as caught:
+        parse_topology(WAN + "".join(f"  - {line}\n" for line in bindings), "t.yml", Catalogue(), Path("/"))
+    told = [problem.to_text("t.yml") for problem in caught.value.problems]
+    for part in expected:
+        assert any(part in line for line in told), told
