@@ -1,4 +1,6 @@
-"""Which test shows which rule: read from the marks in the sources, written to the table that `ndisim rules` shows.
+"""Which test shows which rule: read from the marks in the sources and from the beasts of the zoo.
+
+`ndisim rules` shows the table.
 
 Run as `python -m tests.rule_marks` (that is `make rules`) to write the table anew.
 """
@@ -10,13 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nodes.verifier.rules import TESTS_FILE
+from tests.zoo.beast import BEASTS
+from tests.zoo.test_zoo import test_a_wrong_driver_is_caught_by_just_its_rule as LET_OUT
 
 ROOT = Path(__file__).parent.parent
+ZOO = "tests/zoo/test_zoo.py"
 
 
 def marked_tests() -> list[tuple[str, str]]:
-    """Return rule id and pytest node id of every mark, sorted."""
-    found = []
+    """Return rule id and pytest node id of every mark and every beast, sorted."""
+    found = [(beast.rule, f"{ZOO}::{LET_OUT.__name__}[{beast.name}-inline]") for beast in BEASTS]
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for prefix, function in _functions(tree, ""):
