@@ -118,7 +118,7 @@ FREEING = OpInfo(0, "N6-NBL-11", "freed")
 
 
 CALL_BY_CALL = frozenset({Op.SEND, Op.INDICATE_CALL})
-"""Requests that reach the driver call by call, as made; others may be merged."""
+"""Requests that reach the driver call by call, as made; others may be merged, unless their flags make claims."""
 
 
 class SendFlags(IntFlag):
@@ -147,12 +147,19 @@ class ReceiveFlags(IntFlag):
     SINGLE_ETHER_TYPE = 0x100
     SINGLE_VLAN = 0x200
     PERFECT_FILTERED = 0x400
+    SINGLE_QUEUE = 0x800
     LOOPBACK = 0x10000
 
 
 LOOP_BACK = int(SendFlags.CHECK_FOR_LOOPBACK)
 RESOURCES = int(ReceiveFlags.RESOURCES)
 LOOPED = int(ReceiveFlags.LOOPBACK)
+CLAIMS = int(
+    ReceiveFlags.SINGLE_ETHER_TYPE
+    | ReceiveFlags.SINGLE_VLAN
+    | ReceiveFlags.PERFECT_FILTERED
+    | ReceiveFlags.SINGLE_QUEUE
+)
 """Flags asked for on every call, as plain numbers: an operation on an IntFlag costs as much as all other checks."""
 
 

@@ -171,8 +171,8 @@ class Driver:
         """Note that a neighbour is dead: what was out to it is coming back; called by the runtime."""
 
     def broken(self, rule: str, handle: int) -> str:
-        """Return the id of a rule that this driver broke, where its generation has another one for the same."""
-        return rule
+        """Return the id of a rule that this driver broke, where receives or its generation have one of their own."""
+        return self._node.loans.broken(rule, handle)
 
     def bypasses(self, op: Op) -> bool:
         """Return whether this driver has no handler for `op`, so that the runtime passes it on (N6-FLT-07)."""

@@ -93,6 +93,11 @@ class Duties:
             self._changes[slot] = _Change(handle, rule, shape_of(self._arena, slot))
             self.owed = True
 
+    def forget_changes(self, handles: U64) -> None:
+        """Forget how packets were made that have been put right."""
+        for slot in (handles & np.uint64(SLOT_MASK)).tolist():
+            self._changes.pop(slot, None)
+
     def derive(self, child: int, parents: list[int]) -> None:
         """Note that a packet shares the data of others, its parents (N6-NBL-05, N6-NBL-07)."""
         for parent in parents:

@@ -8,16 +8,17 @@ changed or handed on meanwhile is reported. The flag belongs to one call between
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nodes.chain import NblChain
-from nodes.crossing import Op, ReceiveFlags
+from nodes.crossing import INDICATED, Op, ReceiveFlags
 from nodes.metrics import Counter
 from nodes.waiting import CALL_LIMIT, CallUnanswered
 from shm.arena import CELL_LENGTH
+from shm.handle import SLOT_MASK
 from shm.vectors import none_set
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
     from nodes.port import Port
 
 U64 = NDArray[np.uint64]
-_SHAPE = ("nb_offset", "nb_length", "nb_next", "nb_mdl", "mdl_next", "mdl_offset", "mdl_length")
+_SHAPE = ("nb_offset", "nb_length", "nb_data", "nb_next", "nb_mdl", "mdl_next", "mdl_offset", "mdl_length")
+_USES = frozenset({"N6-SEND-03", "N6-NBL-11"})
+"""What touching or freeing a packet that is not here is reported as, wherever it is."""
+_RETURNS = frozenset({"N6-RX-02", "N6-RX-04"})
+"""What handing on a received packet that is not here is reported as."""
 
 
 class Loans:
@@ -39,6 +44,7 @@ class Loans:
         self._node = node
         self._called = np.zeros(0, np.bool_)
         self._copies = np.zeros(0, np.bool_)
+        self._borrowed = np.zeros(0, np.uint64)
         self._copies_out = 0
         self._calls_out = 0
 
@@ -58,6 +64,19 @@ class Loans:
         self._note_busy()
         if not back:
             raise CallUnanswered(f"{port.spec.peer_name} did not return from its receive handler")
+
+    def broken(self, rule: str, handle: int) -> str:
+        """Return the rule that is broken by using a packet in a way reported as `rule`.
+
+        One that was lent to this driver with RESOURCES and is not any more says N6-RX-05; touching or freeing one
+        that it has lent out itself, N6-RX-02.
+        """
+        node, slot = self._node, handle & SLOT_MASK
+        if rule not in _USES | _RETURNS or slot >= node.arena.slots or int(node.custody.held[slot]) == handle:
+            return rule
+        if len(self._borrowed) and int(self._borrowed[slot]) == handle:
+            return "N6-RX-05"
+        return "N6-RX-02" if rule in _USES and int(node.custody.left[slot]) == INDICATED else rule
 
     def copied(self, chain: NblChain) -> NblChain | None:
         """Return copies of received packets that NDIS lends in their place (N6-RX-06), None when it cannot.
@@ -132,11 +151,10 @@ class Loans:
             self.busy = True
             node.driver.accept(port, Op.INDICATE, chain, flags | ReceiveFlags.RESOURCES)
             self._fetch(chain)
-            if self._shape(chain) != shape:
-                node.complain(
-                    "N6-RX-05", int(chain.handles[0]), "packets lent with RESOURCES were not restored"
-                )
+            self._put_right(chain, shape)
             custody.borrowed = before
+            self._borrowed = self._borrowed if len(self._borrowed) else np.zeros(node.arena.slots, np.uint64)
+            self._borrowed[chain.slots] = chain.handles
             self._note_busy()
         port.reply(Op.INDICATE_CALL_DONE, chain, 0)
 
@@ -155,9 +173,22 @@ class Loans:
             )
         self._node.waiting.until(lambda: custody.holds(chain.handles, chain.slots), CALL_LIMIT)
 
-    def _shape(self, chain: NblChain) -> bytes:
-        arena = self._node.arena
-        return b"".join(getattr(arena, name)[chain.slots].tobytes() for name in _SHAPE)
+    def _shape(self, chain: NblChain) -> list[NDArray[Any]]:
+        return [getattr(self._node.arena, name)[chain.slots] for name in _SHAPE]
+
+    def _put_right(self, chain: NblChain, shape: list[NDArray[Any]]) -> None:
+        """Report packets that are not as they were lent, and make them so for whoever lent them (N6-RX-05)."""
+        wrong = np.zeros(len(chain), np.bool_)
+        for before, now in zip(shape, self._shape(chain), strict=True):
+            wrong |= before != now
+        if none_set(wrong):
+            return
+        for handle in chain.handles[wrong].tolist():
+            text = f"packet {handle:#018x} was lent with RESOURCES, and is not as it was"
+            self._node.complain("N6-RX-05", handle, text)
+        for name, before in zip(_SHAPE, shape, strict=True):
+            getattr(self._node.arena, name)[chain.slots] = before
+        self._node.custody.duties.forget_changes(chain.handles)
 
     def _table(self, table: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return table if len(table) else np.zeros(self._node.arena.slots, np.bool_)

@@ -19,6 +19,7 @@ from nodes.clock import Clock
 from nodes.crossing import (
     CALL_BY_CALL,
     CALL_MASK,
+    CLAIMS,
     FLAGS_SHIFT,
     FREEING,
     MESSAGE_ANSWERS,
@@ -59,6 +60,8 @@ from shm.vectors import runs
 
 U64 = NDArray[np.uint64]
 _FLAGS_SHIFT_U64 = np.uint64(FLAGS_SHIFT)
+_CLAIMED = CLAIMS << FLAGS_SHIFT
+"""In meta words of calls that are not merged: what is claimed of each need not hold for all (N6-RX-09)."""
 BATCH = 512
 """Entries read from one port in one poll, times the port's weight."""
 
@@ -341,7 +344,7 @@ class Node:
             self.arena.status[chain.slots] = UNSET
         if not whole:
             bounds = [(0, len(chain))] if len(chain) else []
-        elif port.spec.coalesce or op not in CALL_BY_CALL:
+        elif (port.spec.coalesce or op not in CALL_BY_CALL) and not int(meta[0]) & _CLAIMED:
             bounds = runs(meta & CALL_MASK)
         else:
             bounds = call_bounds(meta)

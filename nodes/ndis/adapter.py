@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.chain import NblChain
-from nodes.crossing import LOOPED, RESOURCES, Op
+from nodes.crossing import CLAIMS, LOOPED, RESOURCES, Op
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
-from nodes.ndis.claims import CLAIMS, check_claims
+from nodes.ndis.claims import check_claims
 from nodes.ndis.generations import Ndis5CallsForbidden
 from nodes.ndis.loopback import LoopedBack
 from nodes.ndis.nbl import NblSource
@@ -158,7 +158,7 @@ class Adapter(OidServing, NblSource, Ndis5CallsForbidden):
             )
             source[chain.slots] = self.handle
         if flags & CLAIMS:
-            check_claims(self._node, chain, flags)
+            check_claims(self._node, chain, flags, self._ports, self.oids_above)
         if flags & LOOPED and getattr(self._node.driver, "no_loopback", False):
             text = "a miniport that declared NO_LOOPBACK indicated a send of its own host"
             self._node.complain("N6-SEND-16", int(chain.handles[0]), text)

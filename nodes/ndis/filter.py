@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.chain import NblChain
-from nodes.crossing import CALL_MASK, FLAGS_SHIFT, LOOP_BACK, LOOPED, RESOURCES, Op
+from nodes.crossing import CALL_MASK, CLAIMS, FLAGS_SHIFT, LOOP_BACK, LOOPED, RESOURCES, Op
 from nodes.custody import binding_handle
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
-from nodes.ndis.claims import CLAIMS, check_claims
+from nodes.ndis.claims import check_claims
 from nodes.ndis.filter_rules import OwnPackets, check_loopback, check_pairs, overrides
 from nodes.ndis.nbl import NblSource
 from nodes.ndis.net_event import NetEvent
@@ -96,7 +96,7 @@ class FilterModule(OidAsking, OidServing, NblSource):
         was called with the flag itself (N6-RX-07).
         """
         if flags & CLAIMS:
-            check_claims(self._node, chain, flags)
+            check_claims(self._node, chain, flags, self._above, self.oids_above)
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
             irql.check("NdisFIndicateReceiveNetBufferLists", flags, lock_rule="N6-LOCK-02")

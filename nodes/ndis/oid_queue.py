@@ -169,6 +169,10 @@ class OidQueue:
         for oid, buffer in list(self._settings.items()):
             self.submit(OidRequest(oid, RequestType.SET, buffer), lambda request, status: None)
 
+    def setting(self, oid: int) -> bytes:
+        """Return what an OID of RESTORED was last set to, empty if it never was."""
+        return self._settings.get(oid, b"")
+
     def port_of(self, source: int) -> Port | None:
         """Return the port by which requests of `source` come, None if there was none."""
         return self._sources.get(source)

@@ -52,8 +52,11 @@ def setting_of(ports: Sequence[Port], port: Port, request: OidRequest) -> Settin
     return Setting(port, wanted)
 
 
-def admitted(port: Port, chain: NblChain) -> NDArray[np.bool_]:
-    """Return which frames of a chain the packet filter of the binding behind `port` lets through (bool[n])."""
+def admitted(port: Port, chain: NblChain, groups: bytes | None = None) -> NDArray[np.bool_]:
+    """Return which frames of a chain the packet filter of the binding behind `port` lets through (bool[n]).
+
+    With `groups`, a list of addresses, MULTICAST means these; without, every multicast address.
+    """
     wanted = port.packet_filter
     if wanted is None or wanted & PacketFilter.PROMISCUOUS:
         return np.ones(len(chain), np.bool_)
@@ -63,8 +66,11 @@ def admitted(port: Port, chain: NblChain) -> NDArray[np.bool_]:
     mask = np.zeros(len(chain), np.bool_)
     if wanted & PacketFilter.DIRECTED:
         mask |= ~group & ~broadcast
-    if wanted & (PacketFilter.MULTICAST | PacketFilter.ALL_MULTICAST):
+    if wanted & PacketFilter.ALL_MULTICAST or (wanted & PacketFilter.MULTICAST and groups is None):
         mask |= group
+    elif wanted & PacketFilter.MULTICAST and groups:
+        listed = np.frombuffer(groups[: len(groups) // ADDRESS_LENGTH * ADDRESS_LENGTH], np.uint8)
+        mask |= (target[:, None] == listed.reshape(-1, ADDRESS_LENGTH)).all(axis=2).any(axis=1)
     if wanted & PacketFilter.BROADCAST:
         mask |= broadcast
     return mask
