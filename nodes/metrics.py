@@ -50,6 +50,8 @@ class Counter(IntEnum):
     """Status indications that this node's driver made."""
     OIDS_FAILED = 24
     """Answers to OID requests that were not as they must be, where the driver checks."""
+    ALLOCATIONS_FAILED = 25
+    """Allocations of this node's driver that were made to fail (``verify: {force: ...}``)."""
 
 
 class PortCounter(IntEnum):

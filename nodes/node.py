@@ -46,11 +46,12 @@ from nodes.rng import Rng
 from nodes.spec import NodeSpec
 from nodes.status import UNSET
 from nodes.timers import NEVER, Timers
+from nodes.verifier.forcing import Forcing
 from nodes.verifier.reporter import Reporter
 from nodes.verifier.violation import failure_event
 from nodes.waiting import Batch, Waiting, nobody_else
 from nodes.watch import Watch
-from shm.arena import Arena, Pool
+from shm.arena import Arena
 from shm.board import Board, Word
 from shm.doorbell import Notice
 from shm.fence import CURSORS_SHARED
@@ -91,7 +92,8 @@ class Node:
         self.reporter = Reporter(self)
         self.custody = Custody(arena, self.complain, clock.now, spec.level)
         self.custody.called = self.irql.check
-        self.pool = Pool(arena, spec.node, spec.pool_base, spec.pool_size)
+        self.forcing = Forcing(self)
+        self.pool = self.forcing.pool()
         self.messages = Messages(self, spec.pool_base + spec.pool_size, spec.messages)
         self.ports: list[Port] = []
         self.driver: Driver
@@ -124,6 +126,7 @@ class Node:
             port.void = Void(self, port)
             port.on_publish = self.originated.stamp_of(port)
             port.held = self.board.histograms[HistogramRow.HELD]
+            port.mixing = self.forcing.mixing(port)
 
     def ready(self) -> bool:
         """Return whether a poll would find entries or deferred calls."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,9 @@ from shm.recorder import Recorder
 from shm.ring import RingConsumer, RingProducer
 from shm.vectors import none_set, same
 
+if TYPE_CHECKING:
+    from nodes.verifier.forcing import Mixing
+
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
 STAGE_LIMIT = 1024
@@ -67,7 +71,7 @@ class Port(MortalEnd):
 
     `out` is the in-flight table (the handle that is out, by slot), `outstanding` how many packets are, `asked` how many
     messages; `packet_filter` is what the binding behind a lower side wants to receive (None: everything). `on_publish`
-    lets the node stamp its own packets before they leave.
+    lets the node stamp its own packets before they leave, `mixing` is what its replies wait in (None: they leave).
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Port(MortalEnd):
         self.outstanding = 0
         self.on_publish: Outgoing | None = None
         self.held: Histogram | None = None
+        self.mixing: Mixing | None = None
         self._node = node
         self._ledger = custody.arena.ledger
         self._whose = spec.peer << OWNER_SHIFT | spec.edge << EDGE_SHIFT
@@ -118,7 +123,8 @@ class Port(MortalEnd):
     @property
     def idle(self) -> bool:
         """Return whether nothing is out, staged or waiting to be published."""
-        return not (self.outstanding or self._staged_count or self._notices)
+        late = self.mixing is not None and self.mixing.count
+        return not (self.outstanding or self._staged_count or self._notices or late)
 
     def request(self, op: Op, chain: NblChain, flags: int = 0) -> None:
         """Hand a chain over as one call.
@@ -145,8 +151,13 @@ class Port(MortalEnd):
         self._write_staged()
         self._write(op, chain, meta & _CALL_AND_END)
 
-    def give_back(self, op: Op, chain: NblChain, meta: U64) -> None:
-        """Pass on replies that have just been checked in and that no driver has seen, with their statuses."""
+    def give_back(self, op: Op, chain: NblChain, meta: U64 | int) -> None:
+        """Pass on replies that are not in custody (any more), with their statuses; some wait in `mixing`."""
+        if self.mixing is None or not self.mixing.take(chain, meta):
+            self.let_go(op, chain, meta)
+
+    def let_go(self, op: Op, chain: NblChain, meta: U64 | int) -> None:
+        """Write replies now."""
         self._write_staged()
         self._write(op, chain, meta)
 
@@ -163,12 +174,14 @@ class Port(MortalEnd):
         if not count:
             return
         meta = op | flags << FLAGS_SHIFT
-        if statuses is None:
+        if statuses is None and self.mixing is None:
             self._stage(op, chain, count, meta)
             return
-        self._write_staged()
         self._note_held(chain, self._custody.now())
-        self._write(op, chain, statuses.astype(np.uint64) << _STATUS_SHIFT_U64 | np.uint64(meta))
+        if statuses is None:
+            self.give_back(op, chain, meta)
+        else:
+            self.give_back(op, chain, statuses.astype(np.uint64) << _STATUS_SHIFT_U64 | np.uint64(meta))
 
     def notice(self, op: Op, argument: int, flags: int = 0) -> None:
         """Send a number: behind the calls made before it, and later than that while the ring's notices are unread."""
@@ -179,10 +192,13 @@ class Port(MortalEnd):
     @property
     def dirty(self) -> bool:
         """Return whether something waits to be published."""
-        return bool(self._staged_count or self._notices or self._published != self.producer.position)
+        late = self.mixing is not None and self.mixing.count
+        return bool(self._staged_count or self._notices or late or self._published != self.producer.position)
 
     def flush(self, now: int) -> None:
         """Publish everything staged with one store and ring the neighbour's bell if it is armed."""
+        if self.mixing is not None:
+            self.mixing.release(now)
         self._write_staged(now)
         self._send_notices()
         first, count = self._published, self.producer.position - self._published

@@ -6,6 +6,8 @@ import heapq
 from collections.abc import Callable
 
 NEVER = 1 << 62
+RETRY = 100_000
+"""After this time, in ns, drivers try again what there was no memory for."""
 
 
 class Timer:

@@ -234,6 +234,9 @@ class Pool:
         Each is shaped as an empty NB and MDL over its own cell, linked to nothing, and goes back with the packet or
         by `drop_piece`. Returns an empty list, having taken nothing, when too few are free.
         """
+        return self._take_pieces(slot, count)
+
+    def _take_pieces(self, slot: int, count: int) -> list[int]:
         if not 0 < count <= self._free_count:
             return []
         self._free_count -= count
@@ -281,7 +284,7 @@ class Pool:
         last = int(arena.nb_mdl[buffer] or buffer + 1) - 1
         while arena.mdl_next[last]:
             last = int(arena.mdl_next[last]) - 1
-        for fresh, piece in zip(self.add_pieces(root, len(pieces)), pieces, strict=True):
+        for fresh, piece in zip(self._take_pieces(root, len(pieces)), pieces, strict=True):
             self._shape(np.array([fresh]), piece, 0)
             if as_net_buffers:
                 arena.nb_next[buffer] = fresh + 1

@@ -125,8 +125,8 @@ class FilterModule(OidAsking, OidServing, NblSource):
             chain = self._own.kept(chain, "N6-FLT-04", "returned downwards")
         self._below.reply(Op.RETURN, chain, flags)
 
-    def allocate_clone_oid_request(self, request: OidRequest) -> OidRequest:
-        """Return a clone of a request, to pass on (NdisAllocateCloneOidRequest, N6-OID-13)."""
+    def allocate_clone_oid_request(self, request: OidRequest) -> OidRequest | None:
+        """Return a clone of a request to pass on, None without memory (NdisAllocateCloneOidRequest, N6-OID-13)."""
         return self.clones.allocate(request)
 
     def free_clone_oid_request(self, clone: OidRequest) -> None:

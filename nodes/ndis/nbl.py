@@ -58,6 +58,8 @@ class NblSource:
         if sum(map(len, lengths)) > self._node.pool.free_count:
             return self._made(0)
         chain = self._made(1, lengths[0][0], backfill)
+        if not len(chain):
+            return chain
         handle = int(chain.handles[0])
         self._node.pool.extend(handle, lengths[0][1:], as_net_buffers=False)
         for first, *more in lengths[1:]:
@@ -117,7 +119,7 @@ class NblSource:
         It is freed by `free_net_buffer`, and before the packet is (N6-NBL-11). Raises ValueError beyond a cell.
         """
         nbl.check()
-        if not self._node.pool.free_count:
+        if not self._node.pool.free_count or self._node.forcing.fails():
             return None
         self._node.pool.extend(nbl.handle, [length], as_net_buffers=True)
         *_, last = nbl.net_buffers
@@ -133,16 +135,20 @@ class NblSource:
         nbl.relink([other for other in nbl.net_buffers if other.slot != buffer.slot])
         self._node.pool.drop_piece(nbl.slot, buffer.slot)
 
-    def allocate_net_buffer_list_context(self, nbl: Nbl, size: int) -> None:
+    def allocate_net_buffer_list_context(self, nbl: Nbl, size: int) -> bool:
         """Give a packet extra context space of `size` bytes, zeroed (NdisAllocateNetBufferListContext, N6-NBL-10).
 
-        It is released by `free_net_buffer_list_context`, and before the packet is freed. Raises ValueError when the
-        size is not a multiple of 16.
+        Return False when there is no memory (RESOURCES): it has none then. It is released by
+        `free_net_buffer_list_context`, and before the packet is freed. Raises ValueError when the size is not a
+        multiple of 16.
         """
         if size % CONTEXT_ALIGNMENT:
             raise ValueError(f"a context of {size} bytes is no multiple of {CONTEXT_ALIGNMENT}")
         nbl.check()
+        if self._node.forcing.fails():
+            return False
         self._node.custody.duties.add_context(nbl.handle, size, reserved=False)
+        return True
 
     def free_net_buffer_list_context(self, nbl: Nbl) -> None:
         """Release a packet's extra context space; reserved space is never released singly (N6-NBL-10)."""
@@ -164,8 +170,13 @@ class NblSource:
         if pieces + 1 > node.pool.free_count:
             return self._made(0)
         chain = self._made(1)
-        root = int(chain.slots[0])
-        slots = iter(node.pool.add_pieces(root, pieces))
+        got = node.pool.add_pieces(int(chain.slots[0]), pieces) if len(chain) else []
+        if len(got) < pieces:
+            node.free(chain)
+            return self._made(0)
+        if not len(chain):
+            return chain
+        root, slots = int(chain.slots[0]), iter(got)
         last = -1
         for extents in buffers:
             buffer = root if last < 0 else next(slots)

@@ -30,24 +30,30 @@ class OidAsking:
         and no handler is called (N6-OID-04).
         """
         self._node.irql.check("NdisOidRequest")
-        return self._linger(request, self.oids_below.issue(request))
+        return self._linger(request, self._issue(request, Delivery.REGULAR))
 
     def direct_oid_request(self, request: OidRequest) -> Status:
         """Issue a direct request (NdisDirectOidRequest), which waits for no other; answers as `oid_request`."""
         self._node.irql.check("NdisDirectOidRequest")
-        return self._linger(request, self.oids_below.issue(request, Delivery.DIRECT))
+        return self._linger(request, self._issue(request, Delivery.DIRECT))
 
     def synchronous_oid_request(self, request: OidRequest) -> Status:
         """Issue a synchronous request and return its final status (NdisSynchronousOidRequest, N6-OID-20).
 
         Other handlers run meanwhile. FAILURE when it takes over 10 s.
         """
+        if self._node.forcing.fails():
+            return Status.RESOURCES
         return self.oids_below.issue_synchronous(request)
 
     def cancel_oid_request(self, request_id: int) -> None:
         """Ask for this edge's requests with this id to be completed soon (NdisCancelOidRequest, N6-OID-11)."""
         self._node.irql.check("NdisCancelOidRequest")
         self.oids_below.cancel(request_id)
+
+    def _issue(self, request: OidRequest, delivery: Delivery) -> Status:
+        """Issue a request of the driver's own; there may be no memory for it."""
+        return self.oids_below.issue(request, delivery, short=self._node.forcing.fails())
 
     def _linger(self, request: OidRequest, status: Status) -> Status:
         """Give the answer time to come before the call returns, if the run asks for that (N6-OID-06)."""
@@ -98,9 +104,11 @@ class Clones:
         self._node = node
         self._clones: list[OidRequest] = []
 
-    def allocate(self, request: OidRequest) -> OidRequest:
-        """Return a clone; cloning a synchronous request breaks N6-OID-20."""
+    def allocate(self, request: OidRequest) -> OidRequest | None:
+        """Return a clone, None when there is no memory; cloning a synchronous request breaks N6-OID-20."""
         self._node.irql.check("NdisAllocateCloneOidRequest")
+        if self._node.forcing.fails():
+            return None
         if request.delivery is Delivery.SYNCHRONOUS:
             self._node.complain("N6-OID-20", request.handle, f"a synchronous {request.name} was cloned")
         clone = request.clone()

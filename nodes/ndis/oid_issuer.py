@@ -60,13 +60,19 @@ class OidIssuer:
         return len(self._issued)
 
     def issue(
-        self, request: OidRequest, delivery: Delivery = Delivery.REGULAR, completed: Completed | None = None
+        self,
+        request: OidRequest,
+        delivery: Delivery = Delivery.REGULAR,
+        completed: Completed | None = None,
+        *,
+        short: bool = False,
     ) -> Status:
         """Issue a request: PENDING, and the completion handler follows; or a final status, and it does not (N6-OID-04).
 
         Legal in every state but Halted (N6-OID-17). Refused are a request that is out already (N6-OID-05), one whose
-        buffer is over OID_BUFFER_LIMIT (INVALID_LENGTH), and one too many (RESOURCES). Queries about the binding
-        itself are answered by NDIS, through the handler (N6-OID-23).
+        buffer is over OID_BUFFER_LIMIT (INVALID_LENGTH), and one too many or one for which memory is `short`
+        (RESOURCES); where PENDING is forced the last three are refused through the handler. Queries about the
+        binding itself are answered by NDIS, through the handler (N6-OID-23).
         """
         refusal = self._refusal(request)
         if refusal is not None:
@@ -76,10 +82,14 @@ class OidIssuer:
             request.source = self.source
         else:
             request.clone_of.passed_on = True
-        self._node.board.counters[Counter.OIDS] += 1
         issued = _Issued(request, completed or self.completed)
         request.early_look = self._looked_early
         self._issued.append(issued)
+        if max(len(request.buffer), request.output_length) > OID_BUFFER_LIMIT:
+            return self._refuse(issued, Status.INVALID_LENGTH)
+        if short:
+            return self._refuse(issued, Status.RESOURCES)
+        self._node.board.counters[Counter.OIDS] += 1
         if request.type is RequestType.QUERY and request.oid in self._of_binding and request.clone_of is None:
             status = self._answer_for_binding(request)
             self._node.defer(lambda: self._end(issued, status))
@@ -92,8 +102,7 @@ class OidIssuer:
             lambda status, answer: self._answered(issued, status, answer),
         )
         if issued.posted is None:
-            self._forget(issued)
-            return Status.RESOURCES
+            return self._refuse(issued, Status.RESOURCES)
         if request.timeout:
             due = self._node.clock.now() + request.timeout
             issued.timer = self._node.timers.at(due, lambda: self._cancel(issued))
@@ -142,9 +151,15 @@ class OidIssuer:
                 "N6-OID-13", request.handle, f"a {request.name} was passed on itself, not as a clone"
             )
             return Status.INVALID_PARAMETER
-        if max(len(request.buffer), request.output_length) > OID_BUFFER_LIMIT:
-            return Status.INVALID_LENGTH
         return None
+
+    def _refuse(self, issued: _Issued, status: Status) -> Status:
+        """Refuse a request at once, or through its handler if PENDING is forced."""
+        if self._node.forcing.pending:
+            self._node.defer(lambda: self._end(issued, status))
+            return Status.PENDING
+        self._forget(issued)
+        return status
 
     def _looked_early(self, request: OidRequest) -> None:
         self._node.complain(

@@ -130,8 +130,8 @@ class OidPassingDriver(OidIssuingDriver, OidAnsweringDriver):
         for adapter in self.adapters:
             adapter.indicator.pass_on(indication)
 
-    def allocate_clone_oid_request(self, request: OidRequest) -> OidRequest:
-        """Return a clone to pass on (NdisAllocateCloneOidRequest, N6-OID-13)."""
+    def allocate_clone_oid_request(self, request: OidRequest) -> OidRequest | None:
+        """Return a clone to pass on, None when there is no memory (NdisAllocateCloneOidRequest, N6-OID-13)."""
         return self.clones.allocate(request)
 
     def free_clone_oid_request(self, clone: OidRequest) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,6 +38,15 @@ class Lookahead:
     size: int
 
 
+class TransferEdge(LowerEdge, Protocol):
+    """What a binding calls its NDIS 5 driver with."""
+
+    def transfer_data_complete(
+        self, binding: Binding5, packet: Nbl, status: Status, bytes_transferred: int
+    ) -> None:
+        """Take a packet back whose transfer pended."""
+
+
 class Binding5(Binding):
     """A binding whose sends and transfers have verdicts.
 
@@ -46,15 +55,17 @@ class Binding5(Binding):
     last send had a final verdict (N5-SND-07).
     """
 
-    def __init__(self, node: Node, port: Port, owner: LowerEdge) -> None:
+    def __init__(self, node: Node, port: Port, owner: TransferEdge) -> None:
         super().__init__(node, port, owner)
+        self._taker = owner
         self.current: Lookahead | None = None
         self.transfers: set[int] = set()
         self.finals: dict[int, int] = {}
         self.awaited: set[int] = set()
         self._verdicts: dict[int, Verdict] = {}
         lower = port.spec.options.get("lower_generation", 6)
-        self._calls = lower == 5 and node.policy.ndis5_sends == "call"
+        self._pending = node.forcing.pending
+        self._calls = lower == 5 and node.policy.ndis5_sends == "call" and not self._pending
 
     def allocate_packet(self, length: int) -> Nbl | None:
         """Return a packet of `length` bytes (NdisAllocatePacket), None when the pool is empty."""
@@ -64,14 +75,13 @@ class Binding5(Binding):
     def send(self, packet: Nbl) -> Status:
         """Send one packet (NdisSend); any status but PENDING is final, and no handler is called then (N5-SND-07).
 
-        With a lower driver of NDIS 6, or under the policy ``ndis5_sends: post``, the answer is always PENDING.
-        `send_complete` may be called before this returns (N5-SND-08). Without room below it is FAILURE at once.
+        With a lower driver of NDIS 6, under the policy ``ndis5_sends: post`` or where PENDING is forced, the answer is
+        always PENDING. `send_complete` may be called before this returns (N5-SND-08). Without room below it is FAILURE.
         """
         self._node.irql.check("NdisSend")
         chain = chain_of([packet], self._node.custody)
         if not self.running or not self.room:
-            self._refuse_at_once()
-            return Status.FAILURE
+            return self._refuse_one(chain)
         if not self._calls:
             self._port.request(Op.SEND, chain)
             return Status.PENDING
@@ -107,6 +117,9 @@ class Binding5(Binding):
         write_request(self._node.arena, packet.slot, Request(context, byte_offset, count))
         self.transfers.add(packet.handle)
         verdict = self._call(Op.TRANSFER, chain)
+        if self._pending and verdict.status != Status.PENDING:
+            self._node.defer(lambda: self._transferred(packet, verdict))
+            return Status.PENDING, 0
         return Status(verdict.status), verdict.transferred
 
     def return_packets(self, packets: NblChain) -> None:
@@ -116,6 +129,14 @@ class Binding5(Binding):
     def pends(self, handle: int) -> bool:
         """Return whether a send of this packet pends."""
         return int(self._port.out[slots_of(np.array([handle], np.uint64))[0]]) == handle
+
+    def _transferred(self, packet: Nbl, verdict: Verdict) -> None:
+        """Tell the driver later what a transfer has come to."""
+        self._node.irql.deliver()
+        status = Status(verdict.status)
+        self._taker.transfer_data_complete(self, packet, status, verdict.transferred)
+        if self._node.irql.dirty:
+            self._node.irql.settle()
 
     def judged(self, handle: int, verdict: Verdict) -> None:
         """Take the verdict on a call that waits for it."""
@@ -134,11 +155,15 @@ class Binding5(Binding):
             raise CallUnanswered(f"{self.lower} gave no verdict on {op.name} of packet {handle:#018x}")
         return self._verdicts.pop(handle)
 
-    def _refuse_at_once(self) -> None:
+    def _refuse_one(self, chain: NblChain) -> Status:
+        if self._pending:
+            self._refuse(chain, Status.FAILURE)
+            return Status.PENDING
         counters = self._node.board.counters
         counters[Counter.SENT] += 1
         counters[Counter.COMPLETED] += 1
         self._node.board.count_status(Status.FAILURE, 1)
+        return Status.FAILURE
 
     def _complain(self, rule: str, packet: Nbl, what: str) -> None:
         self._node.complain(rule, packet.handle, f"packet {packet.handle:#018x} was {what}")

@@ -36,6 +36,12 @@ class Protocol5(Protocol):
         """
         self.free_packet(packet)
 
+    def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        """Take packets back that NDIS refused, one by one (N5-SND-07)."""
+        assert isinstance(binding, Binding5)
+        for packet in chain:
+            self.send_complete(binding, packet, Status(int(self._node.arena.status[packet.slot])))
+
     def free_packet(self, packet: Nbl) -> None:
         """Give a packet of this node's pool back to it (NdisFreePacket)."""
         self.free(chain_of([packet], self._node.custody))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nodes.chain import Nbl, NblChain
 from nodes.clock import Clock
 from nodes.nic.wire import MINIMUM_FRAME, PADDED, Wire
-from nodes.timers import Timer, Timers
+from nodes.timers import RETRY, Timer, Timers
 from shm.arena import CELL_LENGTH, Arena, Pool
 from shm.vectors import none_set
 
@@ -113,9 +113,16 @@ class Receiver:
             done = len(chain)
         else:
             done = count
-        if count:
-            self._copy(chain[:count])
-        return done
+        if not count:
+            return done
+        got = self._copy(chain[:count])
+        if got < count and not self._flow_control:
+            self._drop(chain[got:count])
+            return done
+        if got < count and self._timer is None:
+            # There was no memory; no buffer need be out that would come back.
+            self._timer = self._timers.at(self._clock.now() + RETRY, self._interrupt)
+        return got if got < count else done
 
     def _simple(self, chain: NblChain) -> bool:
         """Return whether each packet is one frame in one piece, with room for the widest behind every start."""
@@ -125,10 +132,14 @@ class Receiver:
         starts = arena.nb_data[slots] % CELL_LENGTH
         return int(starts.max()) + self._width(arena.nb_length[slots]) <= CELL_LENGTH
 
-    def _copy(self, chain: NblChain) -> None:
+    def _copy(self, chain: NblChain) -> int:
+        """Receive the first of these frames, as far as there are buffers; return how many."""
+        received = self._allocate(len(chain), np.maximum(chain.length, self._minimum))
+        chain = chain[: len(received)]
+        if not len(chain):
+            return 0
         lengths = chain.length
         padded = np.maximum(lengths, self._minimum)
-        received = self._allocate(len(chain), padded)
         self.frames += len(chain)
         self.octets += int(padded.sum())
         received.packet_id = chain.packet_id
@@ -138,6 +149,7 @@ class Receiver:
         self._arena.bytes_of(width)[self._arena.nb_data[received.slots]] = block.view(f"V{width}")[:, 0]
         self._wire.release(chain)
         self._indicate(received)
+        return len(chain)
 
     def _width(self, lengths: NDArray[np.uint32]) -> int:
         return max(int(lengths.max()), self._minimum)
@@ -153,15 +165,19 @@ class Receiver:
                 self._drop(chain[done : done + 1])
                 continue
             for frame in frames:
-                self._receive_frame(nbl, frame)
+                if not self._receive_frame(nbl, frame):
+                    self._missed(1)
             self._wire.release(chain[done : done + 1])
         return len(chain)
 
-    def _receive_frame(self, nbl: Nbl, frame: bytes) -> None:
+    def _receive_frame(self, nbl: Nbl, frame: bytes) -> bool:
+        """Receive one frame; return False when there is no memory for it."""
         frame = frame.ljust(self._minimum, b"\0")
+        received = self._allocate(1, np.array([min(len(frame), CELL_LENGTH)], np.uint32))
+        if not len(received):
+            return False
         self.frames += 1
         self.octets += len(frame)
-        received = self._allocate(1, np.array([min(len(frame), CELL_LENGTH)], np.uint32))
         pieces = [len(frame[at : at + CELL_LENGTH]) for at in range(CELL_LENGTH, len(frame), CELL_LENGTH)]
         self._pool.extend(int(received.handles[0]), pieces, as_net_buffers=False)
         received.packet_id = np.array([nbl.packet_id], np.uint64)
@@ -170,6 +186,7 @@ class Receiver:
             view[:] = frame[position : position + len(view)]
             position += len(view)
         self._indicate(received)
+        return True
 
     def _drop(self, chain: NblChain) -> None:
         self._missed(len(chain))

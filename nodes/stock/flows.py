@@ -43,16 +43,31 @@ class Sender:
 
 
 class Lane:
-    """One binding, its packets at rest, and the senders that use it in turn; `burst` is the longest call."""
+    """One binding, its packets at rest, and the senders that use it in turn.
 
-    def __init__(self, binding: Binding, senders: list[Sender], packets: NblChain, burst: int) -> None:
+    `share` is how many packets it is to have, `owned` how many it has got so far; `burst` is the longest call.
+    """
+
+    def __init__(self, binding: Binding, senders: list[Sender], share: int, burst: int) -> None:
         self.binding = binding
         self.open = False
-        self.spare_count = len(packets)
-        self.burst = min(burst, len(packets))
+        self.share = share
+        self.owned = 0
+        self.spare_count = 0
+        self.burst = min(burst, share)
         self.turn = 0
-        self._spare = deque([packets])
+        self._longest = burst
+        self._spare: deque[NblChain] = deque()
         self._senders = senders
+
+    def stock_up(self, length: int) -> bool:
+        """Allocate the packets that are missing, of `length` bytes; return whether it has all now."""
+        packets = self.binding.allocate_net_buffer_lists(self.share - self.owned, length)
+        self.owned += len(packets)
+        self.burst = min(self._longest, max(self.owned, 1))
+        if len(packets):
+            self.give(packets)
+        return self.owned == self.share
 
     def give(self, chain: NblChain) -> None:
         """Put packets to rest."""

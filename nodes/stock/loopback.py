@@ -38,6 +38,9 @@ class Loopback(Miniport):
         if not count:
             return 0
         copies = adapter.allocate_net_buffer_lists(count, frames.lengths[:count].astype(np.uint32))
+        count = len(copies)
+        if not count:
+            return 0
         copies.packet_id = chain.packet_id[frames.packet[:count]]
         block = frames.block()[:count]
         self._node.arena.cells[copies.slots, : block.shape[1]] = block
@@ -53,6 +56,8 @@ class Loopback(Miniport):
             if cells_for(length) > self._node.pool.free_count or not adapter.receive_room:
                 continue
             copy = adapter.allocate_net_buffer_lists(1, min(length, CELL_LENGTH))
+            if not len(copy):
+                continue
             write_frame(self._node.pool, copy, frames.rows[index, :length])
             copy.packet_id = ids[packet : packet + 1]
             adapter.indicate_receive_net_buffer_lists(copy)

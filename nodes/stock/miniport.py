@@ -239,7 +239,8 @@ class StockMiniport(Miniport):
     def _copy_early(self) -> None:
         """Copy waiting sends into the NIC's own memory, as far as there is any, and complete them.
 
-        A packet of several NBs or MDLs is transmitted where it lies and completes when it has left.
+        A packet of several NBs or MDLs, or one that cannot be copied, is transmitted where it lies and completes when
+        it has left.
         """
         while self._uncopied:
             chain = self._uncopied[0]
@@ -255,11 +256,16 @@ class StockMiniport(Miniport):
                 part = part[~long]
             if len(part):
                 copies = self._copy(part)
-                self._complete(part, Status.SUCCESS)
-                self._transmitter.send(copies)
+                done, part = part[: len(copies)], part[len(copies) :]
+                if len(done):
+                    self._complete(done, Status.SUCCESS)
+                    self._transmitter.send(copies)
+                if len(part):
+                    self._transmitter.send(part)
 
     def _copy(self, chain: NblChain) -> NblChain:
         copies = self.adapter.allocate_net_buffer_lists(len(chain), chain.length)
+        chain = chain[: len(copies)]
         copies.packet_id = chain.packet_id
         for source, copy in zip(chain, copies, strict=True):
             next(next(copy.net_buffers).pieces)[:] = source.data

@@ -192,6 +192,9 @@ class NdisWan(Intermediate):
             self._node.board.counters[Counter.RX_MISSED] += 1
             return
         chain = self._node.allocate(1, min(len(frame), CELL_LENGTH))
+        if not len(chain):
+            self._node.board.counters[Counter.RX_MISSED] += 1
+            return
         write_frame(self._node.pool, chain, frame)
         self._indicate(chain)
 

@@ -12,6 +12,7 @@ from nodes.ndis import Binding, NetEvent, Protocol
 from nodes.ndis.oid import Oid, OidRequest, RequestType
 from nodes.options import Count, Fraction, Quantity
 from nodes.status import Status
+from nodes.timers import RETRY
 
 QUERIES = (
     Oid.GEN_XMIT_OK,
@@ -41,9 +42,9 @@ class OidStormOptions:
 class OidStorm(Protocol):
     """Issue requests as fast as the window lets them through, and check each answer.
 
-    An answer is wrong when its status is not SUCCESS, when it is empty, or when fewer packets are said to have been
-    sent than before: regular requests are answered in their order (N6-OID-01). Each request is made once and ends
-    once (N6-OID-04); while the driver pauses it makes none and waits for those that are out (N6-OID-22).
+    An answer is wrong when its status is neither SUCCESS nor RESOURCES, when it is empty, or when fewer packets are
+    said to have been sent than before: regular requests are answered in their order (N6-OID-01). Each request is made
+    once and ends once (N6-OID-04); while the driver pauses it makes none and waits for those that are out (N6-OID-22).
     """
 
     Options = OidStormOptions
@@ -89,6 +90,7 @@ class OidStorm(Protocol):
         limit = self.options.requests
         while self._open and self._out < self.options.window and (not limit or self._made < limit):
             if not self._issue(*self._next()):
+                self.set_timer(RETRY, self._ask)
                 return
         if limit and self._made == limit and not self._out:
             self.report_done()
@@ -114,10 +116,13 @@ class OidStorm(Protocol):
         status = binding.direct_oid_request(request) if direct else binding.oid_request(request)
         if status is not Status.PENDING:
             self._out -= 1
-            self._node.board.counters[Counter.OIDS_FAILED] += 1
+            self._made -= 1
+            self._node.board.counters[Counter.OIDS_FAILED] += status is not Status.RESOURCES
         return status is Status.PENDING
 
     def _right(self, request: OidRequest, status: int) -> bool:
+        if status == Status.RESOURCES:
+            return True
         if status != Status.SUCCESS or (request.type is RequestType.QUERY and not request.answer):
             return False
         if request.oid != Oid.GEN_XMIT_OK or request.delivery:

@@ -16,7 +16,7 @@ from nodes.ndis.indication import StatusIndication
 from nodes.options import Choice, Count, InputFile
 from nodes.status import Status
 from nodes.stock.frame_rows import cells_for, write_frame
-from nodes.timers import Timer
+from nodes.timers import RETRY, Timer
 from shm.arena import CELL_LENGTH
 
 CALL = 64
@@ -118,6 +118,7 @@ class PcapReplay(Protocol):
                 return
             sent = self._send(self._next % len(self._frames), min(count, CALL, self.bindings[0].room))
             if not sent:
+                self._try_later()
                 return
             self._next += sent
         if self._next == self._total and not self.bindings[0].outstanding:
@@ -132,6 +133,11 @@ class PcapReplay(Protocol):
     def _wait(self) -> None:
         if self._timer is None:
             self._timer = self.set_timer(self._epoch + self._offset(self._next) - self.now, self._tick)
+
+    def _try_later(self) -> None:
+        """Look again after a while if nothing is out whose completion would have it send on."""
+        if not self.bindings[0].outstanding and self._timer is None:
+            self._timer = self.set_timer(RETRY, self._tick)
 
     def _send(self, first: int, count: int) -> int:
         """Send up to `count` frames from `first` in one call; return how many: none when room or pool is short."""
@@ -164,6 +170,8 @@ class PcapReplay(Protocol):
         if cells_for(length) > pool.free_count:
             return 0
         chain = self.bindings[0].allocate_net_buffer_lists(1, CELL_LENGTH)
+        if not len(chain):
+            return 0
         write_frame(pool, chain, self._frames.data[start : start + length])
         self.bindings[0].send_net_buffer_lists(chain)
         return 1

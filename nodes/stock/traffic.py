@@ -15,7 +15,7 @@ from nodes.options import Count, Positive, Quantity
 from nodes.status import Status
 from nodes.stock.flows import Lane, Sender
 from nodes.stock.frame_sizes import FrameSizes
-from nodes.timers import Timer
+from nodes.timers import RETRY, Timer
 
 SECOND = 1_000_000_000
 ENDLESS = 1 << 62
@@ -78,16 +78,28 @@ class Traffic(Protocol):
         self._senders = [Sender(number, place, options.senders) for place in range(options.senders)]
         self._lanes: dict[Binding, Lane] = {}
         for place, binding in enumerate(self.bindings):
-            share = min(max(options.window // count, 1), binding.room)
-            packets = binding.allocate_net_buffer_lists(share, self._sizes.low)
-            if not len(packets):
+            share = min(max(options.window // count, 1), binding.room, self._node.pool.free_count)
+            if not share:
                 raise ValueError(f"a pool of {self._node.pool.size} packets does not do for {count} bindings")
-            self._lanes[binding] = Lane(binding, self._senders[place::count], packets, options.burst)
+            lane = Lane(binding, self._senders[place::count], share, options.burst)
+            self._lanes[binding] = lane
+            self._stock_up(lane)
+
+    def _stock_up(self, lane: Lane) -> None:
+        """Get a lane's packets, those for which there is no memory after a while."""
+        if lane.stock_up(self._sizes.low):
+            return
+        self.set_timer(RETRY, lambda: self._restock(lane))
+
+    def _restock(self, lane: Lane) -> None:
+        self._stock_up(lane)
+        self._pump(lane)
 
     def stop(self) -> None:
         """Free every packet."""
         for lane in self._lanes.values():
-            self.free(lane.take(lane.spare_count))
+            if lane.spare_count:
+                self.free(lane.take(lane.spare_count))
         super().stop()
 
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:

@@ -181,6 +181,8 @@ class StockWanMiniport(WanMiniport):
         if self._node.pool.free_count <= 2 * self.options.buffers:
             return None
         copy = self._node.allocate(1, packet.current_length)
+        if not len(copy):
+            return None
         copy.packet_id = packet.chain.packet_id
         copy.write(np.frombuffer(packet.data, np.uint8))
         return copy

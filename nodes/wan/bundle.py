@@ -17,6 +17,7 @@ from nodes.chain import NblChain
 from nodes.crossing import Op
 from nodes.status import SEND_STATUSES, UNSET, Status
 from nodes.stock.frame_rows import frame_rows
+from nodes.timers import RETRY
 from nodes.wan import ppp
 from nodes.wan.fragments import MULTILINK_HEADER, Pieces, cut, framing, write
 from nodes.wan.links import MAX_PADDING, Link, Links
@@ -166,16 +167,23 @@ class Bundle:
                 break
             link.book(length, now)
             chosen.append(link)
-        if chosen:
-            self._send(waiting.pick(slice(0, len(chosen))), chosen)
-        return len(chosen)
+        if not chosen:
+            return 0
+        pieces, head = waiting.pick(slice(0, len(chosen))), self._links.padding[0]
+        chain = self._node.allocate(len(pieces), (pieces.lengths + self._header).astype(np.uint32), head)
+        for link, length in zip(chosen[len(chain) :], lengths[len(chain) :], strict=False):
+            link.unbook(length)
+        if len(chain):
+            self._send(pieces.pick(slice(0, len(chain))), chosen[: len(chain)], chain)
+        else:
+            self._node.timers.at(now + RETRY, self.pump, of_driver=True)
+        return len(chain)
 
-    def _send(self, pieces: Pieces, chosen: list[Link]) -> None:
+    def _send(self, pieces: Pieces, chosen: list[Link], chain: NblChain) -> None:
         head, tail = self._links.padding
-        node, arena = self._node, self._node.arena
+        arena = self._node.arena
         header = framing(pieces, self._sequence, self._form)
         self._sequence += len(pieces)
-        chain = node.allocate(len(pieces), (pieces.lengths + self._header).astype(np.uint32), head)
         arena.mdl_length[chain.slots] += np.uint32(tail)
         write(pieces, header, arena, chain.slots, head)
         arena.parent[chain.slots] = arena.handle[pieces.upper]

@@ -11,6 +11,7 @@ from nodes.ndis.indication import StatusIndication
 from nodes.ndis.oid import Oid, OidRequest, RequestType
 from nodes.port import Port
 from nodes.status import Status, status_name
+from nodes.timers import RETRY
 from nodes.wan.links import Link, Links, usable
 from nodes.wan.records import (
     SPEED_UNIT,
@@ -82,6 +83,9 @@ class Linkage:
 
         Raises NotAWanMiniport when the properties were refused, or are such that no packet could be made.
         """
+        if status == Status.RESOURCES:
+            self._driver.set_timer(RETRY, lambda: self._ask(binding, Oid(request.oid)))
+            return
         if request.oid != Oid.WAN_GET_INFO:
             return
         if status == Status.REQUEST_ABORTED:  # it has died, or is being taken away

@@ -67,6 +67,12 @@ class Link:
         self.load += self.duration(length)
         self.free_at = max(self.free_at, now) + self.duration(length)
 
+    def unbook(self, length: int) -> None:
+        """Take a booking back: the packet is not sent."""
+        self.outstanding -= 1
+        self.load -= self.duration(length)
+        self.free_at -= self.duration(length)
+
     def duration(self, length: int) -> int:
         """Return how long a packet of `length` bytes occupies the line, ns; 0 when its speed is unknown."""
         return length * 8_000_000_000 // self.speed if self.speed else 0
