@@ -17,7 +17,7 @@ from nodes.verifier.level import DEFAULT_LEVEL, STACK_DEPTH, Level
 from nodes.verifier.places import Places
 from nodes.verifier.views import Views
 from shm.arena import Arena, Pool, Slots
-from shm.handle import NO_HANDLE, SLOT_MASK, UNMATCHED, unpack
+from shm.handle import MAX_POOLS, NO_HANDLE, POOL_SHIFT, SLOT_MASK, UNMATCHED, unpack
 from shm.vectors import same
 
 U64 = NDArray[np.uint64]
@@ -88,6 +88,14 @@ class Custody:
         self.duties.node = node
         self.duties.early = "N6-IM-04" if kind == "intermediate" else "N6-NBL-07"
         self.duties.altered = "N6-FLT-05" if kind == "filter" else "N6-SEND-13"
+
+    def own(self, handles: U64) -> U64:
+        """Return those of these packets that are of the node's own pool; others break N6-NBL-11 by being freed."""
+        foreign = (handles >> np.uint64(POOL_SHIFT) & np.uint64(MAX_POOLS - 1)) != self.duties.node
+        if foreign.any():
+            self.complain_of(handles[foreign], "N6-NBL-11", "freed into a foreign pool")
+            handles = handles[~foreign]
+        return handles
 
     def receive(self, handles: U64, slots: Slots) -> None:
         """Note that these packets are in the driver's hands now."""

@@ -218,12 +218,7 @@ class Node:
     def free(self, chain: NblChain) -> None:
         """Give packets back to the pool; one not held, or of another pool, is a violation (N6-NBL-11)."""
         mask = self.custody.release(chain.handles, chain.slots, FREEING)
-        handles = chain.handles if mask is None else chain.handles[mask]
-        own = (handles >> np.uint64(28) & np.uint64(0xFFF)) == self.spec.node
-        if not own.all():
-            self.custody.complain_of(handles[~own], "N6-NBL-11", "freed into a foreign pool")
-            handles = handles[own]
-        self.pool.free(handles)
+        self.pool.free(self.custody.own(chain.handles if mask is None else chain.handles[mask]))
 
     def complain(
         self, rule: str, handle: int, message: str, culprit: str = "", peer: str = "", where: str = ""

@@ -15,7 +15,7 @@ from typing import Any
 import msgpack
 import zmq
 
-from orchestrator.events import Done, Event, Failed, Hello, Replied, Violated
+from orchestrator.events import Done, Event, Failed, Forced, Hello, Replied, Violated
 
 MAX_MESSAGE = 65536
 _MAX_ITEMS = 4096
@@ -24,6 +24,7 @@ _SCHEMAS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "hello": {"node": int, "pid": int, "secret": bytes},
     "reply": {"id": int, "ok": bool},
     "violation": {"rule": str, "handle": int, "message": str},
+    "forced": {"allocation": int, "where": str},
     "done": {},
     "failed": {"error": str, "message": str, "traceback": str},
 }
@@ -133,6 +134,8 @@ def _event(node: int, message: dict[str, Any]) -> Event:
             )
         case "violation":
             return Violated(node, {key: value for key, value in message.items() if key != "kind"})
+        case "forced":
+            return Forced(node, message["allocation"], message["where"])
         case "failed":
             return Failed(node, message["error"], message["message"], message["traceback"])
         case _:

@@ -70,6 +70,15 @@ class Violated:
 
 
 @dataclass(frozen=True)
+class Forced:
+    """The allocation of a driver that was to fail has failed, at `where` in its code (``file:line``, or empty)."""
+
+    node: int
+    allocation: int
+    where: str
+
+
+@dataclass(frozen=True)
 class Failed:
     """Driver code raised."""
 
@@ -146,6 +155,7 @@ Event = (
     | Replied
     | Done
     | Violated
+    | Forced
     | Failed
     | Exited
     | Stalled

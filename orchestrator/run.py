@@ -21,6 +21,7 @@ from orchestrator.events import (
     End,
     Event,
     Fail,
+    Forced,
     Phase,
     Reason,
     Replied,
@@ -91,10 +92,10 @@ class Run(Steering):
 
     Within the block Ctrl-C and SIGTERM are noted and end `wait`; an impatient third one raises KeyboardInterrupt.
 
-    `violations` are as the nodes reported them, `error` is what ended the run early (a RunError) or None,
-    `warnings` tell what went wrong while it stopped, `reason` why it came to its end. `started` and `ended`
-    are ns on the run's clock (virtual in mode inline), 0 before. `arena`, `boards` and `pids` stay readable
-    after the end.
+    `violations` are as the nodes reported them, `forced` the single allocations that were made to fail, `error` is
+    what ended the run early (a RunError) or None, `warnings` tell what went wrong while it stopped, `reason` why it
+    came to its end. `started` and `ended` are ns on the run's clock (virtual in mode inline), 0 before. `arena`,
+    `boards` and `pids` stay readable after the end.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Run(Steering):
         self.mode = mode
         self.output = output
         self.violations: list[dict[str, Any]] = []
+        self.forced: list[Forced] = []
         self.warnings: list[str] = []
         self.error: RunError | None = None
         self.reason: Reason | None = None
@@ -312,6 +314,8 @@ class Run(Steering):
             return
         if isinstance(event, Violated) and len(self.violations) < KEPT_VIOLATIONS:
             self.violations.append(with_history(event.details, self.plan.nodes, self.boards))
+        if isinstance(event, Forced):
+            self.forced.append(event)
         for action in self._supervisor.handle(event):
             self._act(action)
 

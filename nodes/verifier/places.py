@@ -14,7 +14,7 @@ import numpy as np
 from shm.arena import Slots
 
 _OWN_ROOTS = ("nodes.", "shm.")
-_DRIVER_ROOTS = ("nodes.stock.",)
+_DRIVER_ROOTS = ("nodes.stock.", "nodes.nic.")
 _DISPATCHER = "nodes.node"
 _ENTRANCES = frozenset({"poll", "command"})
 """The functions of the dispatcher from which all driver code is called."""

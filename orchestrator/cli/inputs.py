@@ -33,7 +33,7 @@ def check_captures(topology: Topology, catalogue: Catalogue, source: str) -> Non
         raise TopologyError(source, problems)
 
 
-def override(topology: Topology, *, seed: int | None, level: int | None, packets: int | None) -> Topology:
+def override(topology: Topology, *, seed: int | None, packets: int | None) -> Topology:
     """Return the topology with what the command line says instead; None leaves a value as the file has it.
 
     `packets` goes to every source driver that has an option of that name; a usage error when none has.
@@ -41,8 +41,6 @@ def override(topology: Topology, *, seed: int | None, level: int | None, packets
     changes: dict[str, Any] = {}
     if seed is not None:
         changes["seed"] = seed
-    if level is not None:
-        changes["level"] = level
     if packets is not None:
         changes["nodes"] = {name: _with_packets(node, packets) for name, node in topology.nodes.items()}
         if all(changes["nodes"][name] is node for name, node in topology.nodes.items()):

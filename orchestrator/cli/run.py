@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from orchestrator.cli.forcing import Forced, Levels, print_sweep, read_forced, read_levels, with_verification
 from orchestrator.cli.options import FILE, drivers_option, format_option, read_duration
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ class Wishes:
     seed: int | None
     mode: Literal["processes", "inline"]
     out: Path | None
-    level: int | None
-    on_violation: Literal["stop", "report"]
+    levels: Levels
+    forced: Forced
+    on_violation: Literal["stop", "report", "bug-check"] | None
     quiet: bool
     drivers: tuple[Path, ...]
     format: Literal["text", "json"]
@@ -66,13 +68,27 @@ class Wishes:
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write report and outputs here."
 )
-@click.option("--verify", type=click.IntRange(0, 4), help="How much of the contract to check, 0 to 4.")
+@click.option(
+    "--verify",
+    "levels",
+    metavar="[NODE=]LEVEL",
+    multiple=True,
+    callback=read_levels,
+    help="How much of the contract to check, 0 to 4, in all nodes or in one; may be given several times.",
+)
 @click.option(
     "--on-violation",
-    type=click.Choice(["stop", "report"]),
-    default="stop",
-    show_default=True,
-    help="End the run at the first broken rule, or go on.",
+    type=click.Choice(["stop", "report", "bug-check"]),
+    help="At the first broken rule end the run, go on, or kill the node that broke it. Default: the file's.",
+)
+@click.option(
+    "--force",
+    "forced",
+    metavar="NAME[=VALUE]",
+    multiple=True,
+    callback=read_forced,
+    help="Make happen what is rare; may be given several times: low-resources[=6%|=nth:N|=sweep], pending, "
+    "completion-order, early-completion, random-irql, delay[=1ms].",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @drivers_option
@@ -83,7 +99,9 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 
     Ctrl-C stops the run in order and still prints the report; the exit code is that of the verdict.
     """
-    wishes = Wishes(limit_ns=options.pop("for"), level=options.pop("verify"), **options)
+    wishes = Wishes(limit_ns=options.pop("for"), **options)
+    if wishes.forced.sweep:
+        ctx.exit(_sweep(wishes))
     report = _execute(wishes)
     _print(report, wishes.format)
     ctx.exit(report.exit_code)
@@ -123,6 +141,20 @@ def _execute(wishes: Wishes) -> Report:
     return report
 
 
+def _sweep(wishes: Wishes) -> int:
+    """Run once for every allocation there is, print what each failure came to; return the exit code."""
+    if wishes.mode != "inline":
+        raise click.UsageError("--force low-resources=sweep: give --mode inline, it has to repeat exactly")
+    topology, output = _read(wishes)
+
+    from orchestrator.sweep import LIMIT, SECONDS, sweep
+
+    if wishes.on_violation is not None:
+        topology = topology.model_copy(update={"on_violation": wishes.on_violation})
+    seconds = SECONDS if wishes.limit_ns is None else wishes.limit_ns / 1e9
+    return print_sweep(sweep(topology, LIMIT, seconds=seconds, output=output), wishes.format)
+
+
 def _read(wishes: Wishes) -> tuple[Topology, Path | None]:
     from orchestrator.cli.inputs import check_captures, output_directory, override
     from orchestrator.drivers import Catalogue
@@ -131,7 +163,8 @@ def _read(wishes: Wishes) -> tuple[Topology, Path | None]:
     catalogue = Catalogue(wishes.drivers)
     topology = load_topology(wishes.file, catalogue)
     check_captures(topology, catalogue, str(wishes.file))
-    topology = override(topology, seed=wishes.seed, level=wishes.level, packets=wishes.packets)
+    topology = override(topology, seed=wishes.seed, packets=wishes.packets)
+    topology = with_verification(topology, wishes.levels, wishes.forced)
     return topology, output_directory(topology, catalogue, wishes.out)
 
 

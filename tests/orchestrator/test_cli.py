@@ -248,16 +248,16 @@ class TestInputs:
     def test_what_the_command_line_says_comes_first(self, topology: Topology) -> None:
         from orchestrator.cli.inputs import override
 
-        changed = override(topology, seed=9, level=4, packets=100)
-        assert (changed.seed, changed.level, changed.nodes["top"].options.packets) == (9, 4, 100)
-        assert override(topology, seed=None, level=None, packets=None) == topology
+        changed = override(topology, seed=9, packets=100)
+        assert (changed.seed, changed.nodes["top"].options.packets) == (9, 100)
+        assert override(topology, seed=None, packets=None) == topology
 
     def test_packets_without_a_source_that_counts_them_is_a_usage_error(self, topology: Topology) -> None:
         from orchestrator.cli.inputs import override
 
         alone = topology.model_copy(update={"nodes": {"nic": topology.nodes["nic"]}})
         with pytest.raises(click.UsageError, match="no source"):
-            override(alone, seed=None, level=None, packets=1)
+            override(alone, seed=None, packets=1)
 
     def test_outputs_have_a_directory_only_where_something_is_written(
         self, topology: Topology, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
