@@ -93,14 +93,15 @@ class Lifecycle:
         """End a pause whose conditions now hold."""
         if self.pnp.busy:
             self.pnp.advance()
+        if self._pause_reply is None:
+            return
+        self._node.publish()  # a last reply that is yet to leave is nothing to wait for: nobody answers it
         if (
-            self._pause_reply is None
-            or self._pause_pending
+            self._pause_pending
             or not self._node.driver.layer_settled()
             or not all(port.idle for port in self._node.ports)
         ):
-            if self._pause_reply is not None:
-                self._watch_pause()
+            self._watch_pause()
             return
         reply, self._pause_reply = self._pause_reply, None
         self._node.driver.layer_paused()

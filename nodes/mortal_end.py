@@ -26,7 +26,7 @@ class MortalEnd(MessageEnd):
     """The part of a port that deaths concern.
 
     `dead` says that the neighbour is, `resetting` that it has announced a reset and not its end; `void` takes what may
-    not go out.
+    not go out, `fate` is the arena's, for a look at row 0 that costs little.
     """
 
     out: U64
@@ -39,7 +39,7 @@ class MortalEnd(MessageEnd):
     def __init__(self, custody: Custody) -> None:
         self.dead = self.resetting = False
         self._custody = custody
-        self._fate = custody.arena.fate.data
+        self.fate = custody.arena.fate.data
         self._only_op: Op | None = None
         self._ops = np.zeros(0, np.uint8)
 

@@ -106,7 +106,6 @@ class Node:
         self.waiting = Waiting(self)
         self.loans = Loans(self)
         self.pump: Callable[[], None] = nobody_else
-        self._fate = arena.fate.data
         self._deferred: list[Callable[[], None]] = []
         self._turn = 0
 
@@ -311,7 +310,7 @@ class Node:
 
     def _replies(self, port: Port, op: Op, handles: U64, meta: U64) -> None:
         chain = port.take_back(handles, "N6-RX-04" if op is Op.RETURN else "N6-SEND-10")
-        if self._fate[0]:
+        if port.fate[0]:
             mend(self, port, op, chain)
         if self.loans.busy and op is Op.RETURN:
             chain = self.loans.sift(chain)

@@ -135,7 +135,7 @@ class Port(MortalEnd):
         mask = self._custody.release(chain.handles, chain.slots, OP_INFO[op])
         if mask is not None:
             chain = chain[mask]
-        if self._fate[0]:
+        if self.fate[0]:
             chain = self._without_quarantined(op, chain, flags)
         count = len(chain.handles)
         if count:

@@ -67,7 +67,11 @@ class SeededScheduler:
 
 
 class InlineFleet:
-    """Every node of a plan in this process, on one virtual clock."""
+    """Every node of a plan in this process, on one virtual clock.
+
+    `on_events`, if set, takes what happens while a driver waits in a handler: it may be waiting for one that must die.
+    Else that is told when the driver has stopped waiting.
+    """
 
     def __init__(self, plan: Plan, memory: RunMemory, scheduler: Scheduler, signals: Signals) -> None:
         self._plan = plan
@@ -79,6 +83,8 @@ class InlineFleet:
         self._nudged: set[int] = set()
         self._events: list[Event] = []
         self._late: list[Callable[[], None]] = []
+        self._parting: set[int] = set()
+        self.on_events: Callable[[list[Event]], None] | None = None
         self._relay = Relay(self._carry_on)
         self._hash = hashlib.sha256()
 
@@ -160,7 +166,8 @@ class InlineFleet:
         self._nodes.clear()
 
     def _hear(self, node: int, message: dict[str, Any]) -> None:
-        self._events.append(event_of(node, message))
+        if node in self._nodes:
+            self._events.append(event_of(node, message))
 
     def _runnable(self) -> list[int]:
         now = self.now()
@@ -178,6 +185,12 @@ class InlineFleet:
 
     def _carry_on(self) -> None:
         """Make one scheduling decision while some driver waits."""
+        if self._events and self.on_events is not None:
+            events, self._events = self._events, []
+            self.on_events(events)
+        if self._parting:
+            self._relay.abandon(self._parting.pop())
+            return
         runnable = self._runnable()
         if runnable:
             self._poll(self._scheduler.choose(runnable))
@@ -203,7 +216,12 @@ class InlineFleet:
         return True
 
     def _leave(self, exited: Exited) -> None:
-        self._nodes.pop(exited.node).update_gauges()
+        node = self._nodes.pop(exited.node)
+        node.update_gauges()
+        for port in node.ports:
+            port.cut_off(port.void)  # whatever its driver does as it unwinds
+        if self._relay.parked(exited.node):
+            self._parting.add(exited.node)
         self._nudged.discard(exited.node)
         self._events.append(exited)
 

@@ -38,6 +38,7 @@ class Relay:
         self._owner_wants_it = False
         self._error: BaseException | None = None
         self._closed = False
+        self._abandoned: set[int] = set()
 
     def parked(self, node: int) -> bool:
         """Return whether the driver of this node waits in a handler."""
@@ -58,8 +59,8 @@ class Relay:
         lock.acquire()
         self._parked.pop(node, None)
         self._raise_error()
-        if self._closed:
-            raise WaitAbandoned(f"the run ended while node {node} was waiting")
+        if self._closed or node in self._abandoned:
+            raise WaitAbandoned(f"the run, or node {node}, ended while it was waiting")
 
     def resume(self, node: int) -> None:
         """Hand the baton to the thread that waits for this node; the owner's thread returns when it is back."""
@@ -72,6 +73,11 @@ class Relay:
         lock.release()
         mine.acquire()
         self._raise_error()
+
+    def abandon(self, node: int) -> None:
+        """End one wait with WaitAbandoned; otherwise as `resume`."""
+        self._abandoned.add(node)
+        self.resume(node)
 
     def close(self) -> None:
         """End every wait with WaitAbandoned."""

@@ -258,7 +258,9 @@ class Run(Steering):
         if self.mode == "inline" or self._server is None:
             memory = RunMemory.local(self.plan)
             self.arena, self.boards = memory.arena, memory.boards
-            return InlineFleet(self.plan, memory, self._scheduler, self._signals)
+            fleet = InlineFleet(self.plan, memory, self._scheduler, self._signals)
+            fleet.on_events = self._apply_all if self._policy == "bug-check" else None
+            return fleet
         check_room(self.plan)
         memory = RunMemory.create(self.plan, token)
         self._resources.callback(memory.unlink)
@@ -283,8 +285,7 @@ class Run(Steering):
         times = [*self._timers.values(), *([] if until is None else [until])]
         if real_time is not None and self.mode == "processes":
             times.append(round(real_time * 1e9))
-        for event in self._fleet.events(min(times, default=None)):
-            self._apply(event)
+        self._apply_all(self._fleet.events(min(times, default=None)))
         self._queries.receive()
         now = self._fleet.now()
         for key in [key for key, due in self._timers.items() if due <= now]:
@@ -308,6 +309,10 @@ class Run(Steering):
         """Say who holds whose packets, for an error that comes from that."""
         specs = self.plan.nodes
         return tell_holders(find_holdings(self.arena, specs, set(), self.now()), specs)
+
+    def _apply_all(self, events: list[Event]) -> None:
+        for event in events:
+            self._apply(event)
 
     def _apply(self, event: Event) -> None:
         if self._answered(event) or (isinstance(event, Replied) and self._queries.answer(event)):

@@ -8,13 +8,16 @@ from typing import Literal
 import pytest
 
 from nodes.chain import NblChain
+from nodes.crossing import ReceiveFlags
 from nodes.driver import Driver
-from nodes.ndis import Binding, Filter
+from nodes.ndis import Binding, Filter, Miniport, Protocol
 from nodes.registry import STOCK_DRIVERS
 from nodes.status import Status
 from nodes.stock.miniport import StockMiniport
 from nodes.stock.mux import Mux
 from nodes.stock.receiver import Receiver
+from nodes.stock.traffic import Traffic
+from nodes.stock.wan_miniport import StockWanMiniport
 from orchestrator import Catalogue, Report, Run, launch, parse_topology, report_of
 from orchestrator.script import Limits
 
@@ -31,11 +34,12 @@ PATIENT = Limits(start=60 * SECOND, pause=60 * SECOND, settle=60 * SECOND, end=2
 class Slips:
     """Counts packets, and says once that it is time."""
 
+    after = AFTER
     seen = 0
 
     def slips(self, chain: NblChain) -> bool:
         before, self.seen = self.seen, self.seen + len(chain)
-        return before < AFTER <= self.seen
+        return before < self.after <= self.seen
 
 
 class BadFilter(Filter, Slips):
@@ -56,6 +60,27 @@ class BadNic(StockMiniport, Slips):
             chain.status = Status.SUCCESS
 
 
+class BadSource(Traffic, Slips):
+    """Touches packets that it has sent again (N6-SEND-03)."""
+
+    def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        super().send_net_buffer_lists_complete(binding, chain, flags)
+        if self.slips(chain):
+            chain.status = Status.SUCCESS
+
+
+class BadWan(StockWanMiniport, Slips):
+    """Completes a packet twice (WAN-SND-01)."""
+
+    after = 100
+
+    def _left(self, chain: NblChain) -> None:
+        packet = self._packets.get(int(chain.handles[0]))
+        super()._left(chain)
+        if self.slips(chain) and packet is not None:
+            self.adapter.wan_send_complete(packet)
+
+
 class BadMux(Mux, Slips):
     """Touches a packet that it has completed (N6-SEND-14)."""
 
@@ -74,7 +99,40 @@ class BadSink(Receiver, Slips):
             binding.return_net_buffer_lists(chain[:1])
 
 
+class Lender(Miniport):
+    """Indicates one packet after the other with RESOURCES, each when the last call has returned."""
+
+    source = True
+    default_pool_size = 4
+    left = 20
+
+    def restart(self) -> None:
+        self.set_timer(1000, self._lend)
+
+    def _lend(self) -> None:
+        chain = self.adapter.allocate_net_buffer_lists(1, 60)
+        self.adapter.indicate_receive_net_buffer_lists(chain, ReceiveFlags.RESOURCES)
+        self.free(chain)
+        self.left -= 1
+        if self.left:
+            self.set_timer(1000, self._lend)
+        else:
+            self.report_done()
+
+
+class Sleeper(Protocol):
+    """Returns a packet that was lent with RESOURCES (N6-RX-05), and does not come back from its handler."""
+
+    def receive_net_buffer_lists(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        binding.return_net_buffer_lists(chain)
+        self.wait(lambda: False, 3600 * SECOND)
+
+
 BAD: dict[str, type[Driver]] = {
+    "lender": Lender,
+    "sleeper": Sleeper,
+    "source": BadSource,
+    "wan": BadWan,
     "filter": BadFilter,
     "nic": BadNic,
     "mux": BadMux,
@@ -134,3 +192,55 @@ def test_a_wrong_driver_dies_under_load_and_the_others_finish(culprit: str, driv
     )
     assert report.nodes["other"].counters["completed"] == 5000
     assert report.received.corrupt == 0
+
+
+@MODES
+def test_who_waits_for_the_return_of_a_call_to_the_dead_one_goes_on(mode: Mode) -> None:
+    text = """
+nodes:
+  nic: {driver: bad-lender}
+  top: {driver: bad-sleeper}
+bindings: [top -> nic]
+"""
+    run, report = bug_checked(text, mode)
+    assert (report.error, report.ended) == (None, "done")
+    assert {(violation.rule, violation.node) for violation in report.violations} == {("N6-RX-05", "top")}
+    assert {name: node.state for name, node in report.nodes.items()} == {"nic": "Halted", "top": "Bugchecked"}
+    assert run.warnings == []
+
+
+@MODES
+def test_links_of_a_dead_wan_miniport_go_down_and_the_others_carry_on(mode: Mode) -> None:
+    text = """
+nodes:
+  bulk: {driver: traffic, packets: 300, size: 1000}
+  wan-a: {driver: ndiswan, fragment: 400B, links: 2}
+  bad-a: {driver: bad-wan, speed: 10Mbps}
+  good-a: {driver: wan-miniport, speed: 10Mbps}
+  wan-b: {driver: ndiswan}
+  bad-b: {driver: wan-miniport, speed: 10Mbps}
+  good-b: {driver: wan-miniport, speed: 10Mbps}
+  sink: {driver: receiver}
+bindings: [bulk -> wan-a -> bad-a, wan-a -> good-a, sink -> wan-b -> bad-b, wan-b -> good-b]
+wires:
+  - {between: [bad-a, bad-b]}
+  - {between: [good-a, good-b]}
+"""
+    run, report = bug_checked(text, mode)
+    assert (report.error, report.ended) == (None, "done")
+    assert {violation.node for violation in report.violations} == {"bad-a"}
+    assert (report.conservation.completed, report.conservation.lost) == (300, 0)
+    assert {node.state for name, node in report.nodes.items() if name != "bad-a"} == {"Halted"}
+    assert run.warnings == []
+
+
+def test_a_run_without_its_only_source_is_done() -> None:
+    text = """
+nodes:
+  bulk: {driver: bad-source, packets: 5000, size: 256}
+  nic:  {driver: miniport}
+bindings: [bulk -> nic]
+"""
+    _, report = bug_checked(text, "inline")
+    assert (report.error, report.ended, report.conservation.lost) == (None, "done", 0)
+    assert report.nodes["bulk"].state == "Bugchecked"

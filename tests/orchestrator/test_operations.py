@@ -208,3 +208,19 @@ def test_an_overdue_stage_names_who_has_not_answered() -> None:
     assert (str(operation.error), operation.ended) == (told_late, True)
     assert nodes.procedure.answered(Replied(1, FIRST_REQUEST + 1))
     assert not nodes.procedure.answered(Replied(1, 7))
+
+
+def test_an_operation_leaves_the_dead_out_and_does_not_wait_for_their_answers() -> None:
+    nodes = Nodes()
+    operation = Operation("pause", NODES["nic"], "nic")
+    nodes.procedure.begin(operation)
+    nodes.procedure.died(NODES["high"])
+    nodes.procedure.died(NODES["mux"])
+    assert [node for node, _, _ in nodes.asked] == [NODES["mux"], NODES["sink"]]
+    nodes.asked.pop(0)
+    node, request, _ = nodes.asked.pop(0)
+    nodes.procedure.answered(Replied(node, request))
+    assert [(node, command) for node, _, command in nodes.asked] == [(NODES["low"], "pause")]
+    nodes.procedure.died(NODES["low"])
+    nodes.procedure.died(NODES["nic"])
+    assert (nodes.ended, operation.error) == ([operation], None)

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from shm.arena import CELL_LENGTH, Arena, Pool
+from shm.arena import AWAITED, CELL_LENGTH, QUARANTINED, SALVAGED, Arena, Pool
 from shm.errors import HandleStale
 from shm.handle import GENERATION_SHIFT, pack, unpack
 from shm.ring import U64
@@ -231,3 +231,15 @@ def test_many_lengths_do_not_pile_up_views(arena: Arena) -> None:
     for length in range(1, CELL_LENGTH + 1):
         assert arena.bytes_of(length).dtype.itemsize == length
     assert len(arena._views) <= 1024
+
+
+def test_a_packet_freed_in_quarantine_is_lost_to_its_pool_with_its_pieces(arena: Arena, pool: Pool) -> None:
+    handles = pool.allocate(3, 60)
+    pool.extend(int(handles[0]), [60, 60], as_net_buffers=True)
+    arena.fate[arena.current(handles)] = [QUARANTINED, AWAITED, SALVAGED]
+    arena.fate[0] = SALVAGED
+    pool.free(handles)
+    assert (pool.free_count, pool.quarantined, len(pool.taken())) == (SLOTS - 3, 3, 0)
+    assert arena.current(handles[:1]).tolist() == [pool.base]
+    assert np.flatnonzero(arena.fate[1:]).tolist() == [pool.base - 1]
+    assert len(pool.allocate(SLOTS, 60)) == SLOTS - 3

@@ -78,6 +78,12 @@ class RingModel(RuleBasedStateMachine):
         self.producer, self.consumer = RingProducer(self.memory), RingConsumer(self.memory)
 
     @invariant()
+    def what_was_not_released_can_be_read_back_by_its_producer(self) -> None:
+        entries = self.producer.unread()
+        left = list(zip(entries.arguments.tolist(), entries.meta.tolist(), strict=True))
+        assert left == [*self.published, *self.written]
+
+    @invariant()
     def free_room_is_exact_when_all_of_it_is_asked_for(self) -> None:
         assert self.producer.free(CAPACITY) == CAPACITY - len(self.written) - len(self.published)
         assert self.producer.unread_since() == self.consumer.position
