@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ndisim-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format lock rules clean
+.PHONY: help setup run test soak lint format lock rules clean
 
 help:
 	@echo 'make run     set up, then carry a real capture and bulk traffic through the quickstart stack for 5 s'
 	@echo 'make test    set up, then run the whole test suite in parallel'
+	@echo 'make soak    set up, then run 10 million packets through all examples and look for false alarms'
 	@echo 'make lint    ruff, ruff format --check and mypy --strict, as CI runs them'
 	@echo 'make format  let ruff rewrite what it can'
 	@echo 'make lock    pin the newest versions that pyproject.toml allows into requirements.lock'
@@ -29,6 +30,9 @@ run: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto
+
+soak: $(STAMP)
+	$(BIN)/python -m tests.soak
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
