@@ -65,7 +65,6 @@ _CLAIMED = CLAIMS << FLAGS_SHIFT
 """In meta words of calls that are not merged: what is claimed of each need not hold for all (N6-RX-09)."""
 BATCH = 512
 """Entries read from one port in one poll, times the port's weight."""
-
 WATCH_EVERY = 63
 """A busy node looks at how long packets have been there in one of so many polls, an idle one in each."""
 
@@ -271,8 +270,7 @@ class Node:
     def read(self, port: Port, limit: int) -> int:
         """Read at most `limit` entries of a port, if there are any, into the inbox; return how many."""
         entries = whole_calls(port.consumer.peek(int(self._tails[port.index]), limit))
-        port.consumer.release(len(entries))
-        self._seen[port.index] = port.consumer.position
+        self._seen[port.index] = port.consumer.release(len(entries))
         self._sort(port, entries)
         return len(entries)
 

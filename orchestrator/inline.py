@@ -84,7 +84,7 @@ class InlineFleet:
         self._events: list[Event] = []
         self._late: list[Callable[[], None]] = []
         self._parting: set[int] = set()
-        self.on_events: Callable[[list[Event]], None] | None = None
+        self.on_events: Callable[..., None] | None = None
         self._relay = Relay(self._carry_on)
         self._hash = hashlib.sha256()
 
@@ -187,7 +187,7 @@ class InlineFleet:
         """Make one scheduling decision while some driver waits."""
         if self._events and self.on_events is not None:
             events, self._events = self._events, []
-            self.on_events(events)
+            self.on_events(*events)
         if self._parting:
             self._relay.abandon(self._parting.pop())
             return

@@ -259,7 +259,7 @@ class Run(Steering):
             memory = RunMemory.local(self.plan)
             self.arena, self.boards = memory.arena, memory.boards
             fleet = InlineFleet(self.plan, memory, self._scheduler, self._signals)
-            fleet.on_events = self._apply_all if self._policy == "bug-check" else None
+            fleet.on_events = self._apply if self._policy == "bug-check" else None
             return fleet
         check_room(self.plan)
         memory = RunMemory.create(self.plan, token)
@@ -285,7 +285,7 @@ class Run(Steering):
         times = [*self._timers.values(), *([] if until is None else [until])]
         if real_time is not None and self.mode == "processes":
             times.append(round(real_time * 1e9))
-        self._apply_all(self._fleet.events(min(times, default=None)))
+        self._apply(*self._fleet.events(min(times, default=None)))
         self._queries.receive()
         now = self._fleet.now()
         for key in [key for key, due in self._timers.items() if due <= now]:
@@ -310,19 +310,16 @@ class Run(Steering):
         specs = self.plan.nodes
         return tell_holders(find_holdings(self.arena, specs, set(), self.now()), specs)
 
-    def _apply_all(self, events: list[Event]) -> None:
+    def _apply(self, *events: Event) -> None:
         for event in events:
-            self._apply(event)
-
-    def _apply(self, event: Event) -> None:
-        if self._answered(event) or (isinstance(event, Replied) and self._queries.answer(event)):
-            return
-        if isinstance(event, Violated) and len(self.violations) < KEPT_VIOLATIONS:
-            self.violations.append(with_history(event.details, self.plan.nodes, self.boards))
-        if isinstance(event, Forced):
-            self.forced.append(event)
-        for action in self._supervisor.handle(event):
-            self._act(action)
+            if self._answered(event) or (isinstance(event, Replied) and self._queries.answer(event)):
+                continue
+            if isinstance(event, Violated) and len(self.violations) < KEPT_VIOLATIONS:
+                self.violations.append(with_history(event.details, self.plan.nodes, self.boards))
+            if isinstance(event, Forced):
+                self.forced.append(event)
+            for action in self._supervisor.handle(event):
+                self._act(action)
 
     def _act(self, action: Action) -> None:
         match action:

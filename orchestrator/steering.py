@@ -71,7 +71,7 @@ class Steering:
     def _turn(self, until: int | None, real_time: float | None) -> None:
         raise NotImplementedError
 
-    def _apply(self, event: Event) -> None:
+    def _apply(self, *events: Event) -> None:
         raise NotImplementedError
 
     def _take_the_wheel(self, stack: Stack, send: Send, limits: Limits) -> None:

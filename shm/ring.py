@@ -147,7 +147,8 @@ class RingConsumer:
             block = self._memory.columns[:, np.arange(start, stop) & self._mask]
         return Entries(self.position, block[0], block[1])
 
-    def release(self, count: int) -> None:
-        """Give `count` entries back to the producer: one store."""
+    def release(self, count: int) -> int:
+        """Give `count` entries back to the producer, by one store; return the position of the next."""
         self.position += count
         self._memory.words[self._memory.head] = self.position
+        return self.position
