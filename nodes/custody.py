@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.crossing import INDICATED, OpInfo
+from nodes.crossing import FREEING, INDICATED, OpInfo
 from nodes.duties import Duties
 from nodes.verifier.level import DEFAULT_LEVEL, STACK_DEPTH, Level
 from nodes.verifier.places import Places
@@ -86,6 +86,7 @@ class Custody:
         self.cancel_byte = node & 0xFF
         self.may_reroute = kind in {"protocol", "intermediate"}
         self.duties.node = node
+        self.duties.pool = pool
         self.duties.early = "N6-IM-04" if kind == "intermediate" else "N6-NBL-07"
         self.duties.altered = "N6-FLT-05" if kind == "filter" else "N6-SEND-13"
 
@@ -109,7 +110,8 @@ class Custody:
     def release(self, handles: U64, slots: Slots, info: OpInfo) -> NDArray[np.bool_] | None:
         """Let packets go; return None if all were held, else a mask of those that were.
 
-        Each packet that was not held is reported as a violation of the rule in `info`.
+        Each packet that was not held is reported as a violation of the rule in `info`; freeing one that is out is as
+        bad as touching it.
         """
         if self.borrowed is not None and info.state != INDICATED:
             return self._release_own(handles, slots, info, self.borrowed)
@@ -119,7 +121,11 @@ class Custody:
             self._let_go(slots, info.state)
             return None
         good: NDArray[np.bool_] = self.held[slots] == handles
-        self.complain_of(handles[~good], info.rule, info.act)
+        if info is FREEING:
+            for handle in handles[~good].tolist():
+                self.touched(handle, info.act)
+        else:
+            self.complain_of(handles[~good], info.rule, info.act)
         self._let_go(slots[good], info.state)
         return good
 

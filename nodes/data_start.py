@@ -7,8 +7,12 @@ has more than one MDL always shows it in `mdl_next` of its own slot.
 
 from __future__ import annotations
 
-from nodes.custody import Custody
+from typing import TYPE_CHECKING
+
 from shm.arena import CELL_LENGTH, Arena
+
+if TYPE_CHECKING:
+    from nodes.custody import Custody
 
 
 def retreat(custody: Custody, root: int, buffer: int, delta: int, backfill: int) -> bool:

@@ -143,7 +143,7 @@ class Driver:
 
     def pause_complete(self) -> None:
         """End a pause that was answered with PENDING (N6-PNP-05)."""
-        self._node.pause_complete()
+        self._node.lifecycle.pause_complete()
 
     def stop(self) -> None:
         """Release everything, Paused to Halted; called by the runtime."""

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shm.arena import SALVAGED, Arena
+from nodes.data_start import seat
+from shm.arena import SALVAGED, Arena, Pool
 from shm.handle import POOL_SHIFT, SLOT_MASK, unpack
 
 U64 = NDArray[np.uint64]
@@ -49,12 +50,25 @@ def _mdls(arena: Arena, slot: int) -> list[tuple[int, int, int, int]]:
     return list(found.values())
 
 
+def put_back(arena: Arena, shape: Shape) -> None:
+    """Make a packet as it was when `shape_of` was asked for it."""
+    for (slot, offset, length, mdls), after in zip(shape, [*shape[1:], None], strict=True):
+        arena.nb_next[slot] = after[0] + 1 if after else 0
+        arena.nb_offset[slot], arena.nb_length[slot] = offset, length
+        arena.nb_mdl[slot] = mdls[0][0] + 1 if mdls[0][0] != slot else 0
+        for (mdl, cell, start, count), behind in zip(mdls, [*mdls[1:], None], strict=True):
+            arena.mdl_next[mdl] = behind[0] + 1 if behind else 0
+            arena.mdl_cell[mdl] = cell + 1 if cell != mdl else 0
+            arena.mdl_offset[mdl], arena.mdl_length[mdl] = start, count
+        seat(arena, slot)
+
+
 class Duties:
     """The open duties of one node, by packet.
 
     `node` is its number, by which its own packets are told from others'; `early` the rule that is broken by giving a
     packet back while children of it are out, `altered` that by giving it back with other NBs; `loops` are sends that
-    came with CHECK_FOR_LOOPBACK (N6-FLT-06).
+    came with CHECK_FOR_LOOPBACK (N6-FLT-06), `pool` the node's own.
     """
 
     def __init__(self, arena: Arena, complain: Callable[[str, int, str], None], held: U64) -> None:
@@ -63,6 +77,7 @@ class Duties:
         self.early = "N6-NBL-07"
         self.altered = "N6-SEND-13"
         self.loops: set[int] = set()
+        self.pool: Pool | None = None
         self._arena = arena
         self._complain = complain
         self._held = held
@@ -97,6 +112,11 @@ class Duties:
         """Forget how packets were made that have been put right."""
         for slot in (handles & np.uint64(SLOT_MASK)).tolist():
             self._changes.pop(slot, None)
+
+    def came_as(self, handle: int) -> Shape | None:
+        """Return how another's packet was made before it was altered here, None if it has not been."""
+        known = self._changes.get(handle & SLOT_MASK)
+        return known.shape if known is not None and known.handle == handle else None
 
     def derive(self, child: int, parents: list[int]) -> None:
         """Note that a packet shares the data of others, its parents (N6-NBL-05, N6-NBL-07)."""
@@ -191,13 +211,23 @@ class Duties:
         if change is None:
             return
         del self._changes[slot]
+        found = shape_of(self._arena, slot)
         salvaged = self._arena.fate[slot] == SALVAGED  # by whom it was changed last, nobody knows
-        if change.handle == handle and not salvaged and change.shape != shape_of(self._arena, slot):
+        if change.handle == handle and not salvaged and change.shape != found:
             self._complain(
                 change.rule,
                 handle,
                 f"packet {handle:#018x} was given back with its buffers other than it came",
             )
+            self._undo(slot, change.shape, found)
+
+    def _undo(self, slot: int, shape: Shape, found: Shape) -> None:
+        """Put a packet's buffers back, so that no one else is hurt, and free MDLs that were added here."""
+        put_back(self._arena, shape)
+        pieces = {piece for *_, mdls in found for mdl, cell, _, _ in mdls for piece in (mdl, cell)}
+        for piece in pieces:
+            if self.pool is not None and self.pool.has_piece(slot, piece):
+                self.pool.drop_piece(slot, piece)
 
     def _check_freed(self, handle: int) -> None:
         if handle in self._contexts and handle not in self._reserved:

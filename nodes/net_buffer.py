@@ -240,14 +240,17 @@ class Nbl:
     def relink(self, buffers: Sequence[NetBuffer]) -> None:
         """Make `buffers` the NBs of this packet, first its own first one; they must be as they were when it goes back.
 
-        An NB of another packet is a violation of N6-NBL-01, and nothing is changed then; giving the packet back with
-        NBs missing or in another order is one of N6-SEND-13 or, by a filter, N6-FLT-05.
+        An NB of another packet, or one named twice, is a violation of N6-NBL-01, and nothing is changed then; giving
+        the packet back with NBs missing or in another order is one of N6-SEND-13 or, by a filter, N6-FLT-05.
         """
         custody = self._custody
         if not self.check():
             return
         if not buffers or buffers[0].slot != self.slot or any(nb.nbl.handle != self.handle for nb in buffers):
             custody.complain("N6-NBL-01", self.handle, "an NB of another packet was linked into this one")
+            return
+        if len({nb.slot for nb in buffers}) < len(buffers):
+            custody.complain("N6-NBL-01", self.handle, "the NBs of this packet were linked in a circle")
             return
         custody.duties.note_change(self.handle, custody.duties.altered)
         for buffer, after in zip(buffers, [*buffers[1:], None], strict=True):

@@ -47,6 +47,7 @@ from nodes.spec import NodeSpec
 from nodes.status import UNSET
 from nodes.timers import NEVER, Timers
 from nodes.verifier.forcing import Forcing
+from nodes.verifier.order import Order
 from nodes.verifier.reporter import Reporter
 from nodes.verifier.violation import failure_event
 from nodes.waiting import Batch, Waiting, nobody_else
@@ -67,8 +68,6 @@ BATCH = 512
 """Entries read from one port in one poll, times the port's weight."""
 WATCH_EVERY = 63
 """A busy node looks at how long packets have been there in one of so many polls, an idle one in each."""
-
-EventSink = Callable[[dict[str, Any]], None]
 
 
 class Node:
@@ -97,7 +96,7 @@ class Node:
         self.ports: list[Port] = []
         self.driver: Driver
         self.lifecycle: Lifecycle
-        self.on_event: EventSink = lambda event: None
+        self.on_event: Callable[[dict[str, Any]], None] = lambda event: None
         self.done = False
         self._tails: U64 = np.zeros(0, np.uint64)
         self._seen: U64 = np.zeros(0, np.uint64)
@@ -119,6 +118,7 @@ class Node:
         self.custody.take_place(self.spec.node, driver.kind, frozenset(below), self.pool)
         self.originated = Originated(self)
         self.cancelling = Cancelling(self)
+        self.order = Order(self)
         self.watch = Watch(self)
         for port in self.ports:
             port.void = Void(self, port)
@@ -142,6 +142,7 @@ class Node:
             self._handle_inbox()
         work = self.collect(at_once=True)
         if self.timers.next_due() != NEVER:
+            self.watch.look()  # before a timer completes what is late
             work += self.irql.run_timers()
         if self._deferred:
             work += self.run_deferred()
@@ -234,10 +235,6 @@ class Node:
             self.done = True
             self.board.words[Word.DONE] = 1
             self.on_event({"kind": "done"})
-
-    def pause_complete(self) -> None:
-        """End a pending pause."""
-        self.lifecycle.pause_complete()
 
     def fail(self, error: BaseException) -> None:
         """Report an exception out of driver code; the node takes no further part."""
@@ -333,10 +330,10 @@ class Node:
             return
         self.custody.receive(chain.handles, chain.slots)
         self.custody.since[chain.slots] = self.clock.now()
-        if not self.watch.armed:
-            self.watch.arm()
+        self.watch.arm()
         if op is Op.SEND:
             self.arena.status[chain.slots] = UNSET
+            self.order.arrived(port.index, chain.slots)
         if not whole:
             bounds = [(0, len(chain))] if len(chain) else []
         elif (port.spec.coalesce or op not in CALL_BY_CALL) and not int(meta[0]) & _CLAIMED:

@@ -71,7 +71,7 @@ class Port(MortalEnd):
 
     `out` is the in-flight table (the handle that is out, by slot), `outstanding` how many packets are, `asked` how many
     messages; `packet_filter` is what the binding behind a lower side wants to receive (None: everything). `on_publish`
-    lets the node stamp its own packets before they leave, `mixing` is what its replies wait in (None: they leave).
+    stamps the node's own packets before they leave, `looks` look at requests, `mixing` is what replies wait in if any.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Port(MortalEnd):
         self.out[0] = UNMATCHED
         self.outstanding = 0
         self.on_publish: Outgoing | None = None
+        self.looks: tuple[Callable[[NblChain, int], None], ...] = ()
         self.held: Histogram | None = None
         self.mixing: Mixing | None = None
         self._node = node
@@ -132,6 +133,8 @@ class Port(MortalEnd):
         Packets that this node does not hold are reported and left out. The caller has seen to it that `room` is
         enough.
         """
+        for look in self.looks:
+            look(chain, flags)
         mask = self._custody.release(chain.handles, chain.slots, OP_INFO[op])
         if mask is not None:
             chain = chain[mask]

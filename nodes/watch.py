@@ -49,6 +49,8 @@ class Watch:
 
     def arm(self) -> None:
         """Begin to look, if not begun; call it when packets have come."""
+        if self.armed:
+            return
         self.armed = True
         self._progress = self._node.clock.now()
         self._replies = self._replies_out()
@@ -57,7 +59,7 @@ class Watch:
     def look(self) -> None:
         """Look at what is owed if it is time to."""
         now = self._node.clock.now()
-        if now < self._due:
+        if not self.armed or now < self._due:
             return
         owed = self._owed()
         waiting = len(owed)

@@ -94,10 +94,13 @@ class Adapter(OidServing, NblSource, Ndis5CallsForbidden):
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
             irql.check("NdisMSendNetBufferListsComplete", flags, lock_rule="N6-LOCK-02")
+        if self._node.cancelling.watching:
+            chain = self._node.cancelling.check_completed(chain)
         statuses = self._node.arena.status[chain.slots]
         if not none_set(statuses):
             self._check_statuses(chain, statuses)
-            self._node.cancelling.check_aborted(chain, statuses)
+        if self._node.order.parts:
+            self._node.order.check_whole(chain, statuses)
         complete_upwards(self._node, self._ports, chain, statuses, flags)
 
     def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:

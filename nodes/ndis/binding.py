@@ -139,8 +139,16 @@ class Binding(OidAsking, NblSource):
         self._port.reply(Op.RETURN, chain, flags)
 
     def cancel_send_net_buffer_lists(self, cancel_id: int) -> None:
-        """Ask for packets with this cancel id to be completed soon (NdisCancelSendNetBufferLists, N6-CAN-03)."""
+        """Ask for packets with this cancel id to be completed soon (NdisCancelSendNetBufferLists, N6-CAN-03).
+
+        The binding must be open (N6-CAN-02), and the id this driver's own, unless it passes on another's (N6-CAN-01).
+        """
         self._node.irql.check("NdisCancelSendNetBufferLists")
+        self._node.cancelling.check_id(cancel_id)
+        if self._dead or self.state is BindingState.UNBOUND:
+            text = f"cancel {cancel_id:#x} was asked of the binding to {self.lower}, which is closed"
+            self._node.complain("N6-CAN-02", 0, text)
+            return
         self._node.cancelling.passed += 1
         self._port.notice(Op.CANCEL, cancel_id)
 
@@ -253,6 +261,7 @@ class Binding(OidAsking, NblSource):
 
     def _refuse(self, chain: NblChain, status: Status) -> None:
         chain.status = status
+        self._node.order.forget(chain.slots)
         if self._node.driver.kind == "protocol":  # others pass on what a protocol has counted
             counters = self._node.board.counters
             counters[Counter.SENT] += len(chain)

@@ -85,8 +85,8 @@ class FilterModule(OidAsking, OidServing, NblSource):
             irql.check("NdisFSendNetBufferListsComplete", flags, lock_rule="N6-LOCK-02")
         if self._own is not None:
             chain = self._own.kept(chain, "N6-FLT-03", "completed upwards")
-        if self._node.cancelling.current is not None:
-            self._node.cancelling.check_aborted(chain, self._node.arena.status[chain.slots])
+        if self._node.cancelling.watching:
+            chain = self._node.cancelling.check_completed(chain)
         complete_upwards(self._node, self._above, chain, self._node.arena.status[chain.slots], flags)
 
     def indicate_receive_net_buffer_lists(self, chain: NblChain, flags: int = 0) -> None:

@@ -35,17 +35,19 @@ def complete_upwards(
 def by_sender(node: Node, ports: Sequence[Port], chain: NblChain) -> list[tuple[Port, NblChain]]:
     """Split a chain by the port of `ports` that each packet came in by, order kept within each part.
 
-    Packets that came in by none, the node's own, are reported (N6-SEND-10) and left out.
+    Packets that came in by none, the node's own, are reported (N6-SEND-10) and freed.
     """
-    if len(node.ports) == 1:
+    if len(node.ports) == 1 and node.pool.free_count == node.pool.size:
         return [(ports[0], chain)]
     came = node.custody.came[chain.slots]
     if none_set(came != ports[0].index):
         return [(ports[0], chain)]
     if (came == NOBODY).any():
-        node.custody.complain_of(
-            chain.handles[came == NOBODY], "N6-SEND-10", "given back to nobody: it is this node's"
-        )
+        own = chain[came == NOBODY]
+        for handle in own.handles.tolist():
+            text = f"packet {handle:#018x} was completed, but it was never sent here: it is this driver's own"
+            node.complain("N6-SEND-10", handle, text)
+        node.free(own)
         chain, came = chain[came != NOBODY], came[came != NOBODY]
     order = np.argsort(came, kind="stable")
     chain, came = chain[order], came[order]

@@ -19,6 +19,9 @@ FRAME_OVERHEAD = 24
 PADDED = 1
 """Flag of a frame call: the sending NIC pads short frames to `MINIMUM_FRAME` bytes (N6-SEND-17)."""
 
+NO_MINIMUM = 2
+"""Flag of a frame call: the medium has no shortest frame."""
+
 MINIMUM_FRAME = 60
 """Shortest Ethernet frame without its check sequence, in bytes."""
 
@@ -30,14 +33,18 @@ class Wire:
 
     A frame on the wire still lies in the sender's packet: the far NIC copies it into a receive buffer when it is
     due, then releases it. `latency` in ns, `bandwidth` in bit/s (0: unlimited), `loss` a fraction. With `pad` the
-    zeros behind a short frame are on the wire only: the far NIC writes them into its buffer.
+    zeros behind a short frame are on the wire only: the far NIC writes them into its buffer. A short frame that goes
+    without them breaks N6-SEND-17, unless the medium has `no_minimum`: then all leave as they are.
     """
 
-    def __init__(self, arena: Arena, ports: Sequence[Port], *, pad: bool = True) -> None:
+    def __init__(
+        self, arena: Arena, ports: Sequence[Port], *, pad: bool = True, no_minimum: bool = False
+    ) -> None:
         wires = [port for port in ports if port.spec.kind == "wire"]
         self._arena = arena
-        self._flags = PADDED if pad else 0
-        self.minimum = MINIMUM_FRAME if pad else 0
+        padded = pad and not no_minimum
+        self._flags = PADDED if padded else NO_MINIMUM if no_minimum else 0
+        self.minimum = MINIMUM_FRAME if padded else 0
         self._out = next((port for port in wires if port.spec.side == "upper"), None)
         self._in = next((port for port in wires if port.spec.side == "lower"), None)
         options = wires[0].spec.options if wires else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -41,7 +42,10 @@ class MiniportOptions:
         default=True, metadata={"help": "hold frames on the wire while no buffer is free"}
     )
     pad: bool = field(
-        default=True, metadata={"help": "pad short frames that are sent to 60 bytes (N6-SEND-17)"}
+        default=True,
+        metadata={
+            "help": "pad short frames that are sent to 60 bytes (N6-SEND-17); without, the medium has no minimum"
+        },
     )
 
 
@@ -60,7 +64,7 @@ class StockMiniport(Miniport):
         node, options = self._node, self.options
         self._counters = node.board.counters
         self._early = options.complete == "early"
-        wire = Wire(node.arena, node.ports, pad=options.pad)
+        wire = Wire(node.arena, node.ports, no_minimum=not options.pad)
         self._wire = wire
         self._transmitter = Transmitter(
             node.arena,
@@ -153,8 +157,18 @@ class StockMiniport(Miniport):
             mask: NDArray[np.bool_] = chain.cancel_id == np.uint64(cancel_id)
             return mask
 
-        for chain in self._transmitter.take_queued(matches):
+        for chain in self._transmitter.take_queued(matches) + self._take_uncopied(matches):
             self._complete(chain, Status.SEND_ABORTED)
+
+    def _take_uncopied(self, wanted: Callable[[NblChain], NDArray[np.bool_]]) -> list[NblChain]:
+        """Take sends out that wait to be copied and that `wanted` picks."""
+        waiting, self._uncopied = self._uncopied, []
+        taken = []
+        for chain in waiting:
+            mask = wanted(chain)
+            taken += [chain[mask]] if mask.any() else []
+            self._uncopied += [chain[~mask]] if not mask.all() else []
+        return taken
 
     def oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
         """Answer at once, as far as the NIC knows."""

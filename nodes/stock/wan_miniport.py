@@ -67,7 +67,7 @@ class StockWanMiniport(WanMiniport):
         """Set the link up, line down."""
         node, options = self._node, self.options
         self.serialised = options.serialised
-        self._wire = Wire(node.arena, node.ports, pad=False)
+        self._wire = Wire(node.arena, node.ports, no_minimum=True)
         self._transmitter = Transmitter(
             node.arena,
             self._wire,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TOLD_VIOLATIONS = 500
 """Violations of one node that are told one by one; those beyond are counted only."""
-_RETURNED_TWICE = frozenset({"N6-SEND-10", "N6-RX-04"})
+_RETURNED_TWICE = frozenset({"N6-CAN-08", "N6-RX-04", "N6-SEND-10"})
 _DEAD_VIEW = "released memoryview"
 """What Python says of a view that was used after its end."""
 
