@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shm.ring import Entries
+from shm.vectors import runs
 
 REPLY = 0x80
 NOTICE = 0x40
@@ -163,6 +164,9 @@ CLAIMS = int(
 """Flags asked for on every call, as plain numbers: an operation on an IntFlag costs as much as all other checks."""
 
 
+_CLAIMED = CLAIMS << FLAGS_SHIFT
+
+
 class ReturnFlags(IntFlag):
     """NDIS_RETURN_FLAGS_XXX, with their Windows values."""
 
@@ -185,6 +189,16 @@ def call_meta(op: Op, flags: int) -> int:
 def event_meta(event: Event, op: int, edge: int, status: int = 0) -> int:
     """Return the meta word of a recorder event: event, operation, edge, status."""
     return event | op << 8 | edge << 16 | status << STATUS_SHIFT
+
+
+def calls_in(op: Op, meta: NDArray[np.uint64], *, coalesce: bool) -> list[tuple[int, int]]:
+    """Return start and stop of what a driver is to be called with: single calls, or as few as there are flags.
+
+    Calls whose flags claim something stay single: what holds in each need not hold in all of them (N6-RX-09).
+    """
+    if (coalesce or op not in CALL_BY_CALL) and not int(meta[0]) & _CLAIMED:
+        return runs(meta & CALL_MASK)
+    return call_bounds(meta)
 
 
 def call_bounds(meta: NDArray[np.uint64]) -> list[tuple[int, int]]:

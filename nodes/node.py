@@ -17,9 +17,7 @@ from nodes.cancelling import Cancelling
 from nodes.chain import NblChain
 from nodes.clock import Clock
 from nodes.crossing import (
-    CALL_BY_CALL,
     CALL_MASK,
-    CLAIMS,
     FLAGS_SHIFT,
     FREEING,
     MESSAGE_ANSWERS,
@@ -28,7 +26,7 @@ from nodes.crossing import (
     OP_MASK,
     REPLY,
     Op,
-    call_bounds,
+    calls_in,
     whole_calls,
 )
 from nodes.custody import Custody
@@ -62,8 +60,6 @@ from shm.vectors import runs
 
 U64 = NDArray[np.uint64]
 _FLAGS_SHIFT_U64 = np.uint64(FLAGS_SHIFT)
-_CLAIMED = CLAIMS << FLAGS_SHIFT
-"""In meta words of calls that are not merged: what is claimed of each need not hold for all (N6-RX-09)."""
 BATCH = 512
 """Entries read from one port in one poll, times the port's weight."""
 WATCH_EVERY = 63
@@ -336,10 +332,8 @@ class Node:
             self.order.arrived(port.index, chain.slots)
         if not whole:
             bounds = [(0, len(chain))] if len(chain) else []
-        elif (port.spec.coalesce or op not in CALL_BY_CALL) and not int(meta[0]) & _CLAIMED:
-            bounds = runs(meta & CALL_MASK)
         else:
-            bounds = call_bounds(meta)
+            bounds = calls_in(op, meta, coalesce=port.spec.coalesce)
         flags = ((meta & CALL_MASK) >> _FLAGS_SHIFT_U64)[[start for start, _ in bounds]].tolist()
         accept = self.loans.lend_to_driver if op is Op.INDICATE_CALL else self.driver.accept
         call = self.irql.call

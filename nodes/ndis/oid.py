@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
+from typing import Any
 
 from nodes.status import Status, status_name
 
@@ -148,6 +149,21 @@ def oid_name(oid: int) -> str:
         return f"{oid:#010x}"
 
 
+def _result(name: str, meaning: str) -> Any:
+    """Return a property for a result of a request, which is not to be looked at before its completion (N6-OID-04)."""
+
+    def look(self: OidRequest) -> int:
+        if self.early_look is not None:
+            self.early_look(self)
+            return 0
+        return self._results.get(name, 0)
+
+    def note(self: OidRequest, value: int) -> None:
+        self._results[name] = value
+
+    return property(look, note, doc=meaning)
+
+
 @dataclass(eq=False)
 class OidRequest:
     """A request (NDIS_OID_REQUEST).
@@ -164,10 +180,6 @@ class OidRequest:
     output_length: int = 256
     request_id: int = 0
     timeout: int = 0
-    bytes_written: int = 0
-    bytes_read: int = 0
-    bytes_needed: int = 0
-    supported_revision: int = 0
     source: int = 0
     delivery: Delivery = Delivery.REGULAR
     clone_of: OidRequest | None = None
@@ -176,11 +188,26 @@ class OidRequest:
     """Whether a driver here is to answer it: not this driver's to issue (N6-OID-13)."""
     passed_on: bool = field(default=False, repr=False)
     """Whether a clone of it has been issued further down."""
+    freed: bool = field(default=False, repr=False)
+    """Whether it was a clone, and is none any more."""
+    came_back: bool = field(default=False, repr=False)
+    """Whether a clone of it has come back with an answer, which is to be copied."""
     context: object = field(default=None, repr=False)
     """A filter's own, between its two handlers of a synchronous request (N6-OID-20)."""
     early_look: Callable[[OidRequest], None] | None = field(default=None, repr=False)
     """While NDIS has the request: what reports a look at its results (N6-OID-04)."""
     _answer: bytes = field(default=b"", repr=False)
+    _results: dict[str, int] = field(default_factory=dict, repr=False)
+
+    bytes_written = _result("bytes_written", "How long the answer is.")
+    bytes_read = _result("bytes_read", "How much of the input was taken.")
+    bytes_needed = _result("bytes_needed", "How long a buffer that was too short should have been.")
+    supported_revision = _result("supported_revision", "Which revision of the structure a set was taken as.")
+
+    @property
+    def asked(self) -> tuple[int, RequestType, bytes, int, int]:
+        """Return what is asked, which stays as it is until the request is complete (N6-OID-05)."""
+        return self.oid, self.type, self.buffer, self.output_length, self.request_id
 
     @property
     def name(self) -> str:

@@ -123,9 +123,13 @@ class Clones:
             self._node.complain("N6-OID-13", 0, f"the clone of a {clone.name} was freed {state}")
             return
         self._clones.remove(clone)
+        clone.freed = True
 
-    def check_completed(self, request: OidRequest) -> None:
-        """Report that an original is completed before its clone is freed."""
+    def check_completed(self, request: OidRequest, status: int) -> None:
+        """Report that an original is completed before its clone is freed, or well but without what that brought."""
+        if status == Status.SUCCESS and request.came_back and not request.bytes_written:
+            text = f"a {request.name} was completed without the results of its clone"
+            self._node.complain("N6-OID-13", request.handle, text)
         if any(clone.clone_of is request for clone in self._clones):
             self._node.complain(
                 "N6-OID-13", request.handle, f"a {request.name} was completed before its clone was freed"

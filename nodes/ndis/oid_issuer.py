@@ -36,6 +36,7 @@ _ISSUED_IN = frozenset(NodeState) - {NodeState.HALTED, NodeState.FAILED}
 class _Issued:
     request: OidRequest
     completed: Completed
+    asked: tuple[object, ...]
     posted: Posted | None = None
     timer: Timer | None = None
 
@@ -82,7 +83,7 @@ class OidIssuer:
             request.source = self.source
         else:
             request.clone_of.passed_on = True
-        issued = _Issued(request, completed or self.completed)
+        issued = _Issued(request, completed or self.completed, request.asked)
         request.early_look = self._looked_early
         self._issued.append(issued)
         if max(len(request.buffer), request.output_length) > OID_BUFFER_LIMIT:
@@ -146,10 +147,9 @@ class OidIssuer:
         if request.pending:
             self._node.complain("N6-OID-05", 0, f"a {request.name} was issued again while it is out")
             return Status.INVALID_PARAMETER
-        if request.served:
-            self._node.complain(
-                "N6-OID-13", request.handle, f"a {request.name} was passed on itself, not as a clone"
-            )
+        if request.served or request.freed:
+            how = "as a clone that is freed" if request.freed else "itself, not as a clone"
+            self._node.complain("N6-OID-13", request.handle, f"a {request.name} was passed on {how}")
             return Status.INVALID_PARAMETER
         return None
 
@@ -186,6 +186,8 @@ class OidIssuer:
             request.answer = answer[: request.output_length]
             request.bytes_written, request.bytes_read = int(written), int(read)
             request.bytes_needed, request.supported_revision = int(needed), int(revision)
+            if request.clone_of is not None:
+                request.clone_of.came_back = status == Status.SUCCESS and int(written) > 0
         if status == Status.SUCCESS and request.type is RequestType.SET and request.oid in self._of_binding:
             self._of_binding[Oid(request.oid)] = int.from_bytes(request.buffer[:4], "little")
         self._end(issued, status)
@@ -193,6 +195,9 @@ class OidIssuer:
     def _end(self, issued: _Issued, status: int) -> None:
         if issued in self._issued:
             self._forget(issued)
+            if issued.request.asked != issued.asked:
+                text = f"a {issued.request.name} was changed while it was out"
+                self._node.complain("N6-OID-05", 0, text)
             self._node.irql.deliver()
             issued.completed(issued.request, status)
             if self._node.irql.dirty:

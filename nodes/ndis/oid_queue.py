@@ -150,7 +150,7 @@ class OidQueue:
             self._node.complain(rule, request.handle, f"a {request.name} was completed upwards, but it {why}")
             return
         if self.clones is not None:
-            self.clones.check_completed(request)
+            self.clones.check_completed(request, status)
         if status == Status.PENDING:
             self._node.complain("N6-OID-03", taken.handle, f"a {request.name} was completed with PENDING")
             status = Status.FAILURE
@@ -215,6 +215,9 @@ class OidQueue:
         if node.clock.now() - taken.delivered >= node.policy.handler_limit:
             node.complain("N6-OID-09", taken.handle, f"the handler of a {request.name} blocked")
         if status == Status.PENDING:
+            if self.removed and taken in self._taken:
+                text = f"a {request.name} was pended after the removal: NOT_ACCEPTED is due at once"
+                node.complain("N6-OID-16", taken.handle, text)
             return
         if self._find(request) is None:
             node.complain(

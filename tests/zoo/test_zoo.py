@@ -7,10 +7,10 @@ from typing import Literal
 import pytest
 
 from orchestrator import launch, report_of
-from tests.zoo import cancels, nbls, ndis5, receives, sends, wan
+from tests.zoo import cancels, indications, nbls, ndis5, oids, receives, sends, wan
 from tests.zoo.beast import BEASTS, LIMITS, SECONDS, Beast
 
-ROOMS = [cancels, nbls, ndis5, receives, sends, wan]
+ROOMS = [cancels, indications, nbls, ndis5, oids, receives, sends, wan]
 
 
 @pytest.mark.parametrize("mode", ["inline", "processes"])
