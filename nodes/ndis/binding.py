@@ -232,10 +232,23 @@ class Binding(OidAsking, NblSource):
             self._node.complain("N6-UNB-02", 0, f"unbind returned {status!r}, but it cannot fail")
 
     def end_unbind(self) -> None:
-        """Close what the driver did not, and let nothing more of the binding live (N6-OID-22)."""
+        """Close what the driver did not, and let nothing more of the binding live (N6-OID-22, N6-SEND-22)."""
         self._dead = True
+        self._return_kept()
         self.oids_below.close(f"the binding to {self.lower}")
         self.move("closed")
+
+    def _return_kept(self) -> None:
+        """Return what the driver has kept of packets received here, and report it (N6-SEND-22)."""
+        custody = self._node.custody
+        slots = np.flatnonzero(custody.held)[1:]  # row 0 is no packet's
+        slots = slots[custody.came[slots] == self._port.index]
+        kept = NblChain(custody.held[slots], slots, custody)
+        kept = kept[custody.duties.foreign(kept.handles)]
+        if len(kept):
+            text = f"the binding to {self.lower} was closed, and the driver still has {len(kept)} packets from it"
+            self._node.complain("N6-SEND-22", int(kept.handles[0]), text)
+            self._port.reply(Op.RETURN, kept)
 
     def _end_answer(self, what: str, rule: str) -> None:
         if self.answer_pending != what:

@@ -13,7 +13,7 @@ class Level(IntEnum):
     OWNER = 1
     """Every crossing and access is checked: owner, status, state, IRQL, locks."""
     LEAKS = 2
-    """What is not given back at halt is reported with the place of its allocation; views end at hand-over."""
+    """Leaks at halt are reported with the place of their allocation; views end at hand-over; order is looked at."""
     HISTORY = 3
     """Flight recorders are 16 times as long, hand-overs note their place, whole rows of bytes end at hand-over."""
     STACKS = 4

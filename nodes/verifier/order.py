@@ -15,6 +15,7 @@ from nodes.duties import shape_of
 from nodes.nic.wire import MINIMUM_FRAME
 from nodes.status import Status
 from nodes.verifier.connection import KEY_LENGTH, connection_of
+from nodes.verifier.level import Level
 from shm.handle import SLOT_MASK
 from shm.vectors import none_set, same
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from shm.arena import Slots
 
 U64 = NDArray[np.uint64]
-LEVEL = 2
-"""The level from which on order is checked."""
 PORT_SHIFT = 48
 MAX_CONNECTIONS = 4096
 """Connections that are remembered while packets are overtaken; beyond them a late packet may be missed."""
@@ -68,7 +67,7 @@ class Order:
         self._node = node
         self._given = NumbersByPort()
         self.parts: dict[int, tuple[list[int], list[int]]] = {}
-        kind = node.driver.kind if node.driver.generation == 6 and node.spec.level >= LEVEL else ""
+        kind = node.driver.kind if node.driver.generation == 6 and node.spec.level >= Level.LEAKS else ""
         below = [port for port in node.ports if port.spec.side == "upper"]
         wires = [port for port in below if port.spec.kind == "wire" and kind == "miniport"]
         bindings = [port for port in below if port.spec.kind == "binding" and kind == "intermediate"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from nodes import NblChain, Status
+from nodes import NblChain, Protocol, Status
 from nodes.crossing import RESOURCES
 from nodes.nbl_flags import NblFlags
 from nodes.ndis import Adapter, Binding
 from nodes.stock.receiver import Receiver
+from orchestrator import Run
 from tests.zoo.beast import ABOVE_NIC, BETWEEN, ON_TOP, beast
 from tests.zoo.honest import Completer, Looker, Sender
 from tests.zoo.sends import PIECES, PIECES_ABOVE
@@ -317,6 +318,24 @@ class WritesThroughView(Sender):
         view = next(next(chain[0].net_buffers).pieces)
         binding.send_net_buffer_lists(chain)
         view[0] = 1
+
+
+def unbind(run: Run) -> None:
+    """Take the beast's binding away once something has arrived."""
+    run.wait(0.01)
+    run.unbind("beast", "nic1")
+
+
+@beast("N6-SEND-22", RECEIVES, act=unbind)
+class UnbindsWithPackets(Protocol):
+    """Keeps a packet that it has received, also when its binding is taken away."""
+
+    kept: NblChain | None = None
+
+    def receive_net_buffer_lists(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        if self.kept is None:
+            self.kept, chain = chain[:1], chain[1:]
+        binding.return_net_buffer_lists(chain)
 
 
 @beast("N6-SEND-14", ABOVE_NIC)
