@@ -398,3 +398,14 @@ class WaitsForReturn(ShortLender):
 
     def tick(self) -> None:
         self.adapter.indicate_receive_net_buffer_lists(self.made(*self.frames), RESOURCES)
+
+
+@beast("N6-RX-02", BELOW)
+class WritesLentView(Lender):
+    """Writes through a view that it has kept of a packet which is lent out."""
+
+    def lend(self) -> None:
+        chain = self.made(*self.frames)
+        kept = np.frombuffer(chain[0].data, np.uint8)
+        self.adapter.indicate_receive_net_buffer_lists(chain)
+        kept[12] = 0

@@ -298,6 +298,18 @@ def test_a_false_claim_about_a_chain_is_reported() -> None:
     assert bench.kinds() == [("floor", "N6-RX-09")] * 2
 
 
+@pytest.mark.rule("N6-RX-09")
+def test_what_is_claimed_of_two_calls_is_never_claimed_of_both_together() -> None:
+    claim = ReceiveFlags.SINGLE_ETHER_TYPE
+    bench, top, floor = stack(Setter)
+    floor.lend(IPV4, IPV4, flags=claim)
+    floor.lend(IPV6, IPV6, flags=claim)
+    bench.settle()
+    assert bench.driver("layer0", Setter).seen == [claim, claim]
+    assert (top.flags, top.frames) == ([claim, claim], [IPV4, IPV4, IPV6, IPV6])
+    assert bench.kinds() == []
+
+
 @pytest.mark.rule("N6-RX-10")
 def test_each_binding_gets_the_frames_of_its_types_with_or_without_resources() -> None:
     layers: dict[str, Layer] = {"six": Ipv6Teller, "rest": Reader, "floor": Lender}
