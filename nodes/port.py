@@ -195,7 +195,7 @@ class Port(MortalEnd):
     @property
     def dirty(self) -> bool:
         """Return whether something waits to be published."""
-        late = self.mixing is not None and self.mixing.count
+        late = self.mixing is not None and self.mixing.ready
         return bool(self._staged_count or self._notices or late or self._published != self.producer.position)
 
     def flush(self, now: int) -> None:

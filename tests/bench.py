@@ -23,6 +23,7 @@ from nodes.policy import Policy
 from nodes.rng import Rng
 from nodes.status import status_name
 from nodes.timers import NEVER
+from nodes.verifier.force import Force
 from orchestrator.plan import compile_plan
 from orchestrator.relay import Relay
 from orchestrator.topology.model import BindingModel, NodeModel, Topology, WireModel
@@ -57,6 +58,7 @@ class Bench:
         seed: int = 7,
         shuffled: bool = False,
         policy: Policy | None = None,
+        force: Force | None = None,
         output: Path | None = None,
         level: int = 2,
     ) -> None:
@@ -67,6 +69,7 @@ class Bench:
             seed=seed,
             level=level,
             policy=policy or Policy(),
+            force=force or Force(),
             bindings=tuple(BindingModel(upper=upper, lower=lower, depth=depth) for upper, lower in pairs),
             wires=tuple(WireModel(a=a, b=b) for a, b in wires),
         )

@@ -101,12 +101,14 @@ class ShortPool(Pool):
 class Mixing:
     """The replies of one port that are on their way out: `count` of them, each until its time has come.
 
+    `ready` says whether some may leave now.
     Under a delay that time is drawn up to it. In random order some stay for one more poll, so that calls mix, and those
     that leave together leave in drawn order. Each keeps its status.
     """
 
     def __init__(self, node: Node, port: Port, force: Force) -> None:
         self.count = 0
+        self.ready = False
         self._node = node
         self._port = port
         self._delay = force.delay
@@ -133,10 +135,12 @@ class Mixing:
         turn = np.uint64(self._turn) + (order & np.uint64(1) if self._random else np.zeros(count, np.uint64))
         self._waiting.append(np.stack([chain.handles, words, due, turn, order]))
         self.count += count
+        self.ready = True
         return True
 
     def release(self, now: int) -> None:
         """Hand the port what may leave at `now`, and see to it that the node polls again for the rest."""
+        self.ready = False
         if not self.count:
             return
         waiting = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting, axis=1)
@@ -154,11 +158,11 @@ class Mixing:
 
     def _come_back(self, now: int, due: int) -> None:
         if due <= now:
-            self._node.defer(_nothing)
+            self._node.defer(self._wake)
         elif not now < self._woken_at <= due:
             self._woken_at = due
-            self._node.timers.at(due, _nothing)
+            self._node.timers.at(due, self._wake)
 
-
-def _nothing() -> None:
-    """Do nothing: what is due leaves when the poll that this call is part of publishes."""
+    def _wake(self) -> None:
+        """Let what is due leave when the poll that this call is part of publishes."""
+        self.ready = True

@@ -277,3 +277,65 @@ class TestInputs:
         assert chosen is not None
         assert chosen.parent == tmp_path / "ndisim-out"
         assert chosen.name.startswith("small-")
+
+
+class TestForcing:
+    """``--verify`` and ``--force``: what they ask for, and what is refused."""
+
+    @pytest.fixture
+    def topology(self, good: Path, own: Path) -> Topology:
+        from orchestrator.drivers import Catalogue
+        from orchestrator.topology import load_topology
+
+        return load_topology(good, Catalogue([own]))
+
+    def test_a_level_holds_for_all_nodes_and_one_with_a_name_for_that_node(self, topology: Topology) -> None:
+        from orchestrator.cli.forcing import Forced, Levels, with_verification
+
+        written = topology.model_copy(update={"level": 1, "levels": {"nic": 0}})
+        found = [
+            with_verification(written, levels, Forced())
+            for levels in (Levels(), Levels(4), Levels(None, {"top": 3}), Levels(4, {"top": 3}))
+        ]
+        assert [(one.level, dict(one.levels)) for one in found] == [
+            (1, {"nic": 0}),
+            (4, {}),
+            (1, {"nic": 0, "top": 3}),
+            (4, {"top": 3}),
+        ]
+
+    def test_what_is_forced_comes_on_top_of_what_the_file_forces(self, topology: Topology) -> None:
+        from nodes.verifier.force import Force
+        from orchestrator.cli.forcing import Levels, read_forced, with_verification
+
+        written = topology.model_copy(update={"force": Force(delay=5, nodes=("nic",))})
+        values = ("low-resources", "pending", "completion-order", "early-completion", "random-irql")
+        context = click.Context(click.Command("run"))
+        wanted = read_forced(context, click.Option(["--force"]), values)
+        changed = with_verification(written, Levels(), wanted)
+        assert changed.force == Force(0.06, 0, True, "random", 5, ("nic",))
+        assert (changed.policy.early_completion, changed.policy.delivery_irql) == ("yes", "random")
+        wanted = read_forced(
+            context, click.Option(["--force"]), ("low-resources=nth:3", "delay", "delay=2us")
+        )
+        assert wanted.force == {"fail_allocation": 3, "delay": 2000}
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--verify", "5"], "'5' is not a level from 0 to 4"),
+            (["--verify", "nic=x"], "'nic=x' is not a level"),
+            (["--verify", "nick=2"], "there is no node 'nick' (did you mean nic?)"),
+            (["--force", "dely"], "dely: there is no such thing to force (did you mean delay?)"),
+            (["--force", "delay=5"], "delay: '5' has no unit"),
+            (["--force", "pending=1"], "pending: it takes no value"),
+            (["--force", "low-resources=2"], "more than the whole"),
+            (["--force", "low-resources=sweep"], "give --mode inline"),
+        ],
+    )
+    def test_what_makes_no_sense_is_a_usage_error(
+        self, good: Path, own: Path, arguments: list[str], message: str
+    ) -> None:
+        result = ndisim("run", good, "--drivers", own, *arguments)
+        assert result.exit_code == 2
+        assert message in " ".join(result.stderr.replace("│", " ").split())

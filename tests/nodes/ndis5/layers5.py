@@ -10,6 +10,7 @@ from nodes.ndis5 import Adapter5, Binding5, Miniport5, Protocol5
 from nodes.net_buffer import Nbl
 from nodes.policy import Policy
 from nodes.status import Status, status_name
+from nodes.verifier.force import Force
 from tests.bench import Bench, Layer
 
 POST = Policy(ndis5_sends="post")
@@ -199,8 +200,10 @@ class Contradictory(Serial):
     full_packets = True
 
 
-def pair(bottom: type[Serial], policy: Policy | None = None) -> tuple[Bench, Caller, Serial]:
+def pair(
+    bottom: type[Serial], policy: Policy | None = None, force: Force | None = None
+) -> tuple[Bench, Caller, Serial]:
     """Return a caller over a miniport, running."""
     layers: dict[str, Layer] = {"top": Caller, "nic": bottom}
-    bench = Bench(layers, ["top -> nic"], policy=policy).start()
+    bench = Bench(layers, ["top -> nic"], policy=policy, force=force).start()
     return bench, bench.driver("top", Caller), bench.driver("nic", bottom)
