@@ -127,7 +127,7 @@ class Protocol5(Protocol):
         bindings = [binding for binding in self.bindings if isinstance(binding, Binding5)]
         if rule in ("N6-SEND-03", "N6-NBL-11") and any(handle in binding.transfers for binding in bindings):
             return "N5-TD-03"
-        if rule == "N6-NBL-11" and any(binding.pends(handle) for binding in bindings):
+        if rule in ("N6-SEND-03", "N6-NBL-11") and any(binding.pends(handle) for binding in bindings):
             return "N5-SND-07"
         held = self._node.custody.held
         kept = any(int(held[slot]) == one for binding in bindings for slot, one in binding.finals.items())
