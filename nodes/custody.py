@@ -25,6 +25,8 @@ _HIGH_BYTE = np.uint64(56)
 GIVEN_BACK = 5
 _TOUCH_RULES = {0: "N6-NBL-11", 2: "N6-SEND-03", 3: "N6-RX-02", 4: "N6-SEND-14", GIVEN_BACK: "N6-SEND-14"}
 """Which rule forbids touching a packet that left with this ledger state."""
+_OUTCOMES = frozenset({"N6-SEND-03", "N6-SEND-10"})
+"""Broken by giving a send away again; of a send that passes a filter, that is a second outcome (N6-FLT-02)."""
 NOBODY = 0xFFFF
 """The port number of packets that this node allocated itself."""
 
@@ -76,6 +78,7 @@ class Custody:
         self.tags = False
         self.stale_tags: dict[int, int] = {}
         self.may_reroute = True
+        self.filters = False
         self.ports_below: frozenset[int] = frozenset()
         self.borrowed: NDArray[np.bool_] | None = None
 
@@ -84,6 +87,7 @@ class Custody:
         self.pool = pool
         self.ports_below = ports_below
         self.cancel_byte = node & 0xFF
+        self.filters = kind == "filter"
         self.may_reroute = kind in {"protocol", "intermediate"}
         self.duties.node = node
         self.duties.pool = pool
@@ -121,13 +125,21 @@ class Custody:
             self._let_go(slots, info.state)
             return None
         good: NDArray[np.bool_] = self.held[slots] == handles
-        if info is FREEING:
-            for handle in handles[~good].tolist():
-                self.touched(handle, info.act)
-        else:
-            self.complain_of(handles[~good], info.rule, info.act)
+        self._gone(handles[~good], info)
         self._let_go(slots[good], info.state)
         return good
+
+    def _gone(self, handles: U64, info: OpInfo) -> None:
+        """Report packets that were to leave and are not here; a send in a filter had its outcome (N6-FLT-02)."""
+        if info is FREEING:
+            for handle in handles.tolist():
+                self.touched(handle, info.act)
+            return
+        if self.filters and info.rule in _OUTCOMES:
+            passing = self.duties.foreign(handles)
+            self.complain_of(handles[passing], "N6-FLT-02", info.act)
+            handles = handles[~passing]
+        self.complain_of(handles, info.rule, info.act)
 
     def _let_go(self, slots: Slots, state: int) -> None:
         if self.views.live:

@@ -76,8 +76,13 @@ class Driver:
         return self._node.rng
 
     def set_timer(self, delay: int, callback: Callable[[], None]) -> Timer:
-        """Call `callback` once from the dispatcher after `delay` ns (NdisSetTimerObject)."""
+        """Call `callback` once from the dispatcher after `delay` ns, at DISPATCH_LEVEL (NdisSetTimerObject)."""
+        self._node.irql.check("NdisSetTimerObject")
         return self._node.timers.at(self.now + delay, callback, of_driver=True)
+
+    def queue_work_item(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once soon from the dispatcher, at PASSIVE_LEVEL (NdisQueueIoWorkItem)."""
+        self._node.irql.run_at_passive(callback)
 
     def wait(self, condition: Callable[[], bool], limit: int) -> bool:
         """Block until `condition` holds, at most `limit` ns; return whether it does (KeWaitForSingleObject).
@@ -110,6 +115,8 @@ class Driver:
 
     def free(self, chain: NblChain) -> None:
         """Give packets of the node's own pool back to it (NdisFreeNetBufferList)."""
+        if self._node.irql.level:
+            self._node.irql.check("NdisFreeNetBufferList")
         self._node.free(chain)
 
     def report_done(self) -> None:
@@ -127,7 +134,8 @@ class Driver:
         return None
 
     def restart_complete(self, status: Status) -> None:
-        """End a restart that was answered with PENDING (NdisMRestartComplete, N6-PNP-05)."""
+        """End a restart that was answered with PENDING (NdisMRestartComplete, NdisFRestartComplete, N6-PNP-05)."""
+        self._node.irql.check("NdisFRestartComplete" if self.kind == "filter" else "NdisMRestartComplete")
         self._node.lifecycle.restart_complete(status)
 
     def layer_settled(self) -> bool:
@@ -142,7 +150,8 @@ class Driver:
         return Status.SUCCESS
 
     def pause_complete(self) -> None:
-        """End a pause that was answered with PENDING (N6-PNP-05)."""
+        """End a pause that was answered with PENDING (NdisMPauseComplete, NdisFPauseComplete, N6-PNP-05)."""
+        self._node.irql.check("NdisFPauseComplete" if self.kind == "filter" else "NdisMPauseComplete")
         self._node.lifecycle.pause_complete()
 
     def stop(self) -> None:

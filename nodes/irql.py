@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nodes.verifier.lock_order import LockOrder
+
 if TYPE_CHECKING:
     from nodes.chain import NblChain
     from nodes.crossing import Op
@@ -54,7 +56,7 @@ CEILINGS: dict[str, Irql] = {
 
 
 class IrqlState:
-    """A node's level, the spin locks it holds, and the checks of its calls.
+    """A node's level, the spin locks it holds and has held in which order, and the checks of its calls.
 
     `level` above PASSIVE, or a flag that speaks of it, is what makes a call worth checking; `drawn` tells that calls
     are not all delivered at PASSIVE, `dirty` that there is something to put back when the handler returns.
@@ -71,6 +73,7 @@ class IrqlState:
         self._measured = False
         self._draws: list[int] = []
         self._drawn_count = 0
+        self.lock_order = LockOrder(node.complain)
 
     def call(self, accept: Accept, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Have one call of the data path handled, at the level it is delivered at."""
@@ -107,6 +110,17 @@ class IrqlState:
         self.settle()
         self.level, self._entered, self.held, self._measured, self.dirty = outer
         return ran
+
+    def run_at_passive(self, callback: Callable[[], None]) -> None:
+        """Have the dispatcher call `callback` at PASSIVE, once the handler that runs now has returned or waits."""
+
+        def run() -> None:
+            outer = self._leave()
+            callback()
+            self.settle()
+            self.level, self._entered, self.held, self._measured, self.dirty = outer
+
+        self._node.defer(run)
 
     def deliver(self, flags: int = 0) -> None:
         """Enter a handler of the data path: at DISPATCH if the caller's flag says so, else by policy."""
@@ -253,6 +267,8 @@ class SpinLock:
         if self.held:
             self._complain("was acquired twice: a real one spins for ever")
             return
+        if state.held:
+            state.lock_order.acquiring(self, state.held)
         self._old, self._dpr = state.level, dpr
         state.level = max(state.level, Irql.DISPATCH)
         state.held.append(self)
@@ -263,12 +279,14 @@ class SpinLock:
         if not self.held:
             self._complain("was released, but it is not held")
             return
-        state.held.remove(self)
+        place = state.held.index(self)
+        del state.held[place]
         if dpr != self._dpr:
             self._complain(f"was released by {call}, but not acquired that way")
         if not dpr:
             state.level = self._old if not state.held else max(self._old, Irql.DISPATCH)
-            if state.held and self._old < Irql.DISPATCH:
+            if place < len(state.held) and self._old < Irql.DISPATCH:
+                state.held[place]._old = self._old
                 self._complain("was released before the locks acquired under it")
 
     def _complain(self, what: str) -> None:

@@ -39,8 +39,6 @@ TRANSITIONS: dict[tuple[NodeState, str], NodeState] = {
 
 URGENT = frozenset({"peer_died"})
 """Commands that are carried out even while the driver waits in a handler."""
-PAUSE_LIMIT = 10_000_000_000
-"""Within so many ns a filter has to pause (N6-PNP-11)."""
 _ONLY = {"detach": "filter", "shutdown": "miniport"}
 
 
@@ -55,7 +53,7 @@ class Lifecycle:
         self._pause_reply: Reply | None = None
         self._pause_pending = False
         self._pause_due = 0
-        self._check_pause = False
+        self._check_pause = True
         self._restart_reply: Reply | None = None
 
     @property
@@ -95,17 +93,17 @@ class Lifecycle:
             self.pnp.advance()
         if self._pause_reply is None:
             return
+        self._watch_pause()
         self._node.publish()  # a last reply that is yet to leave is nothing to wait for: nobody answers it
         if (
             self._pause_pending
             or not self._node.driver.layer_settled()
             or not all(port.idle for port in self._node.ports)
         ):
-            self._watch_pause()
             return
         reply, self._pause_reply = self._pause_reply, None
         self._node.driver.layer_paused()
-        if self._check_pause:  # at the end of a run whoever waits for those sends is named instead
+        if self._check_pause:
             self.pnp.check_paused()
         self._enter(NodeState.PAUSED)
         reply({"ok": True, "value": None})
@@ -115,7 +113,7 @@ class Lifecycle:
         node = self._node
         if self._pause_due and node.clock.now() >= self._pause_due:
             self._pause_due = 0
-            node.complain("N6-PNP-11", 0, f"the filter has not paused in {PAUSE_LIMIT // 10**9} s")
+            node.complain("N6-PNP-11", 0, f"the filter has not paused in {node.policy.pause_limit / 1e9:g} s")
 
     def pause_complete(self) -> None:
         """End a pause that the driver answered with PENDING; without one it is a violation (N6-PNP-05)."""
@@ -158,7 +156,7 @@ class Lifecycle:
             self._restart(reply)
             return
         elif name == "pause":
-            self._check_pause = bool(arguments.get("check"))
+            self._check_pause = bool(arguments.get("check", True))
             self._pause(reply)
             return
         elif name == "shutdown":
@@ -185,7 +183,7 @@ class Lifecycle:
     def _pause(self, reply: Reply) -> None:
         self._pause_reply = reply
         limited = self._node.driver.kind == "filter"
-        self._pause_due = self._node.clock.now() + PAUSE_LIMIT if limited else 0
+        self._pause_due = self._node.clock.now() + self._node.policy.pause_limit if limited else 0
         self._pause_pending = True  # a driver may complete the pause before its handler returns PENDING
         status = self._node.driver.pause_layer()
         if status != Status.PENDING and not self._pause_pending:

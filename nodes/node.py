@@ -137,13 +137,13 @@ class Node:
         if self.inbox:
             self._handle_inbox()
         work = self.collect(at_once=True)
+        if self.watch.armed and (not work or not self._turn & WATCH_EVERY):
+            self.watch.look()
         if self.timers.next_due() != NEVER:
             self.watch.look()  # before a timer completes what is late
             work += self.irql.run_timers()
         if self._deferred:
             work += self.run_deferred()
-        if self.watch.armed and (not work or not self._turn & WATCH_EVERY):
-            self.watch.look()
         if self.custody.views.kept:
             self.custody.views.look()
         self.lifecycle.advance()

@@ -68,6 +68,10 @@ class Policy:
         default=22_000_000_000,
         metadata={"help": "how long a miniport with sends may go without completing any (N6-SEND-19)"},
     )
+    pause_limit: Duration = field(
+        default=10_000_000_000,
+        metadata={"help": "how long a filter may take to pause (N6-PNP-11)"},
+    )
     oid_limit: Duration = field(
         default=12_000_000_000,
         metadata={"help": "how long a driver may take to answer an OID request (N6-OID-10)"},

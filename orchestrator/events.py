@@ -116,6 +116,10 @@ class Stalled:
     state: str = ""
     progress: int = 0
 
+    def __str__(self) -> str:
+        stood = f"stands still: no progress for {self.seconds:g} s in state {self.state}"
+        return f"{stood} after {self.progress} rounds; its driver loops or blocks"
+
 
 @dataclass(frozen=True)
 class Broke:

@@ -185,11 +185,7 @@ class Stack:
         ]
 
     def _pause_nodes(self, nodes: Iterable[int]) -> list[Ask]:
-        return [
-            Ask(node, "pause", {"check": True})
-            for node in nodes
-            if node not in self.paused and node not in self.halted
-        ]
+        return [Ask(node, "pause") for node in nodes if node not in self.paused and node not in self.halted]
 
     def _bound(self, tops: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         return [(top, edge) for top, edge in tops if edge not in self.unbound]

@@ -2,11 +2,10 @@
 
     starting -> running -> draining -> stopping -> ended
 
-Each phase is a script of steps, written below as data; a step asks nodes for something and ends when all of
-them have answered, or when its time is over. Starting goes from the bottom of the stack to its top, so that
-nobody sends to a layer that is not there; stopping goes the other way, after everything that is on its way
-has arrived. A node that dies, stalls or raises ends the run with a named error; restarting it, or going on without
-it as after a bug-check, would be decided in `_fail`.
+Each phase is a script of steps; a step asks nodes for something and ends when all of them have answered, or when its
+time is over. Starting goes from the bottom of the stack to its top, so that nobody sends to a layer that is not there;
+stopping goes the other way, after everything on its way has arrived. A node that dies, stalls or raises ends the run
+with a named error; restarting it, or going on without it as after a bug-check, would be decided in `_fail`.
 """
 
 from __future__ import annotations
@@ -88,6 +87,7 @@ class Supervisor:
         self._done: set[int] = set()
         self._settling = Settling()
         self._failed = False
+        self._overdue, self._explained = "", False
         self._concluded: Reason | None = None
         self._hasty = False
         self._actions: list[Action] = []
@@ -128,13 +128,9 @@ class Supervisor:
                 self._fail(NodeFailed, f"driver code of node {self._name(node)} raised {text}")
             case Exited():
                 self._on_exit(event)
-            case Stalled(node, seconds, state, progress):
+            case Stalled(node):
                 self._say(Signal(node, signal.SIGKILL))
-                self._fail(
-                    NodeStalled,
-                    f"node {self._name(node)} stands still: no progress for {seconds:g} s in state {state} "
-                    f"after {progress} rounds; its driver loops or blocks",
-                )
+                self._fail(NodeStalled, f"node {self._name(node)} {event}")
             case Broke(error_type, message):
                 self._fail(error_type, message)
             case Exhausted():
@@ -146,6 +142,7 @@ class Supervisor:
             self._say(SourcesDone())
 
     def _on_violation(self, name: str) -> None:
+        self._explained |= self.phase is Phase.DRAINING
         if self._policy == "stop":
             self._conclude(Reason.VIOLATION)
         culprit = self._roster.number(name)
@@ -208,9 +205,8 @@ class Supervisor:
             self._fail(NodeSilent, f"no answer to {step.verb} in {seconds} from {late}; see what it printed")
             return
         if step.verb == "rest" and self._concluded is not Reason.VIOLATION:
-            self._fail(PauseOverdue, f"{late} cannot pause: packets handed over are not back")
-            return
-        if step.verb == "settle":
+            self._overdue = f"{late} cannot pause: packets handed over are not back"
+        elif step.verb == "settle":
             self._say(Warn(f"packets are still on their way {seconds} after the sources had paused"))
         elif step.verb not in {"rest", "exit"}:
             self._say(Warn(f"no answer to {step.verb} in {seconds} from {late}"))
@@ -285,6 +281,9 @@ class Supervisor:
                 self.phase, self._step = Phase.RUNNING, None
                 self._say(Running())
                 return
+            elif self.phase is Phase.DRAINING and self._overdue and not self._explained:
+                self._fail(PauseOverdue, self._overdue)
+                return
             elif self.phase is Phase.DRAINING:
                 self._enter(Phase.STOPPING, stop_script(self._roster, self._limits))
                 return
@@ -313,7 +312,8 @@ class Supervisor:
         elif step.verb in _SIGNALS:
             self._actions += [Signal(node, _SIGNALS[step.verb]) for node in sorted(self._awaited)]
         elif step.verb not in {"hello", "rest"}:
-            self._send_to(self._awaited, step.verb)
+            broken_off = step.verb == "pause" and self._concluded is Reason.VIOLATION
+            self._send_to(self._awaited, step.verb, **({"check": False} if broken_off else {}))
 
     def _send_to(self, nodes: Iterable[int], command: str, **arguments: Any) -> None:
         for node in sorted(nodes):

@@ -17,9 +17,9 @@ from nodes.ndis.generations import Ndis5CallsForbidden
 from nodes.ndis.loopback import LoopedBack
 from nodes.ndis.nbl import NblSource
 from nodes.ndis.oid_edges import OidServing
-from nodes.ndis.reset import Resets
+from nodes.ndis.reset import RESET_STATUSES, Resets
 from nodes.ndis.routing import by_receiver, complete_upwards
-from nodes.ndis.states import HaltAction
+from nodes.ndis.states import REMOVAL_STATUSES, HaltAction
 from nodes.port import Port
 from nodes.status import SEND_STATUSES, Status, status_name
 from shm.vectors import none_set
@@ -168,8 +168,19 @@ class Adapter(OidServing, NblSource, Ndis5CallsForbidden):
 
     def _check_statuses(self, chain: NblChain, statuses: NDArray[np.uint32]) -> None:
         for status in np.unique(statuses).tolist():
-            if status not in SEND_STATUSES and status not in self.also_allowed:
+            rule = self._broken_by(status)
+            if rule:
                 first = int(chain.handles[int(np.argmax(statuses == status))])
-                self._node.complain(
-                    "N6-SEND-11", first, f"send completed with {status_name(status)}, which is not allowed"
-                )
+                text = f"send completed with {status_name(status)}, which is not allowed"
+                self._node.complain(rule, first, text if rule == "N6-SEND-11" else f"{text} now")
+
+    def _broken_by(self, status: int) -> str:
+        """Return the rule that a send completed with this status breaks, now; empty if none."""
+        if status in self.also_allowed:
+            return ""
+        resetting = self.resets.active and self.present
+        if status in SEND_STATUSES:
+            return "N6-RST-04" if resetting and self.resets.aborts_wrongly(status) else ""
+        if not self.present and status in REMOVAL_STATUSES:
+            return "N6-UNB-05"
+        return "N6-RST-04" if resetting and status in RESET_STATUSES else "N6-SEND-11"

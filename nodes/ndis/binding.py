@@ -106,7 +106,7 @@ class Binding(OidAsking, NblSource):
             return
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
-            irql.check("NdisSendNetBufferLists", flags)
+            irql.check("NdisSendNetBufferLists", flags, lock_rule="N6-LOCK-02")
         if not self.running or self.resetting:
             self._refuse_now(chain)
             return
@@ -153,11 +153,13 @@ class Binding(OidAsking, NblSource):
         self._port.notice(Op.CANCEL, cancel_id)
 
     def pause_complete(self) -> None:
-        """End a pause that was answered with PENDING (NdisCompleteNetPnPEvent, N6-PNP-05)."""
+        """End a pause that was answered with PENDING (NdisCompleteNetPnPEvent, N6-PNP-05), at PASSIVE (N6-IRQL-01)."""
+        self._node.irql.check("NdisCompleteNetPnPEvent")
         self._end_answer("pause", "N6-PNP-05")
 
     def unbind_complete(self) -> None:
         """End an unbind that was answered with PENDING, once (NdisCompleteUnbindAdapterEx, N6-UNB-02)."""
+        self._node.irql.check("NdisCompleteUnbindAdapterEx")
         self._end_answer("unbind", "N6-UNB-02")
 
     def close(self) -> None:
@@ -230,6 +232,12 @@ class Binding(OidAsking, NblSource):
             self.answer_pending = ""
         if status not in (None, Status.SUCCESS, Status.PENDING):
             self._node.complain("N6-UNB-02", 0, f"unbind returned {status!r}, but it cannot fail")
+
+    def never_unbound(self) -> None:
+        """Report an unbind that was answered with PENDING and never completed, and end it (N6-UNB-02)."""
+        self._node.complain("N6-UNB-02", 0, f"the unbind from {self.lower} was never completed")
+        self.answer_pending = ""
+        self.end_unbind()
 
     def end_unbind(self) -> None:
         """Close what the driver did not, and let nothing more of the binding live (N6-OID-22, N6-SEND-22)."""

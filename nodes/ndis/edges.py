@@ -52,7 +52,9 @@ def complete_pauses(node: Node, bindings: Sequence[Binding]) -> None:
 def unbind(bindings: Sequence[Binding]) -> None:
     """Undo every binding that is left, as its driver halts; PENDING is too late then (N6-UNB-02)."""
     for binding in bindings:
-        if binding.state is BindingState.PAUSED:
+        if binding.answer_pending == "unbind":
+            binding.never_unbound()
+        elif binding.state is BindingState.PAUSED:
             binding.begin_unbind()
             if binding.answer_pending:
                 binding.unbind_complete()

@@ -66,7 +66,9 @@ class FilterModule(OidAsking, OidServing, NblSource):
             check_loopback(self._node, chain, flags)
         irql = self._node.irql
         if irql.level or flags & DISPATCH_FLAG:
-            irql.check("NdisFSendNetBufferLists", flags)
+            irql.check("NdisFSendNetBufferLists", flags, lock_rule="N6-LOCK-02")
+        if self._own is not None:
+            chain = self._own.sent(chain)
         room = self._below.room()
         if len(chain) > room:
             refused = chain[room:]

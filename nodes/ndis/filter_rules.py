@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nodes.crossing import Op, SendFlags
+from nodes.status import Status
 
 if TYPE_CHECKING:
     from nodes.chain import NblChain
@@ -67,6 +68,21 @@ class OwnPackets:
             self._node.complain(rule, handle, f"packet {handle:#018x} is the filter's own, and was {act}")
         return chain[~own] if own.any() else chain
 
+    def sent(self, chain: NblChain) -> NblChain:
+        """Return what may be sent: own packets only while the module is not paused (N6-PNP-10); others come back."""
+        if self._node.lifecycle.indicating:
+            return chain
+        own = ~self._node.custody.duties.foreign(chain.handles)
+        if not own.any():
+            return chain
+        self._node.complain(
+            "N6-PNP-10", int(chain.handles[own][0]), "a paused filter sent a packet of its own"
+        )
+        part = chain[own]
+        part.status = Status.PAUSED
+        self.refused(part)
+        return chain[~own]
+
     def refused(self, chain: NblChain) -> NblChain:
         """Hand own packets that found no room to the filter's complete handler, later; return those of others."""
         own = ~self._node.custody.duties.foreign(chain.handles)
@@ -77,11 +93,14 @@ class OwnPackets:
         return chain[~own]
 
     def indicated(self, chain: NblChain) -> NblChain:
-        """Return what may be indicated: own packets only if a return handler takes them back (N6-FLT-01)."""
+        """Return what may be indicated: own packets not while paused, and only with a return handler (N6-FLT-01)."""
         own = ~self._node.custody.duties.foreign(chain.handles)
-        if not own.any() or not self._node.driver.bypasses(Op.RETURN):
+        paused = not self._node.lifecycle.indicating
+        if not own.any() or not (paused or self._node.driver.bypasses(Op.RETURN)):
             return chain
-        text = "a filter without a return handler indicated a packet of its own"
-        self._node.complain("N6-FLT-01", int(chain.handles[own][0]), text)
+        rule, which = (
+            ("N6-PNP-10", "paused filter") if paused else ("N6-FLT-01", "filter without a return handler")
+        )
+        self._node.complain(rule, int(chain.handles[own][0]), f"a {which} indicated a packet of its own")
         self._node.free(chain[own])
         return chain[~own]

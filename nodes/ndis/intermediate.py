@@ -130,6 +130,7 @@ class Intermediate(OidPassingDriver):
         Sends that still reach it are completed with PAUSED. Raises ValueError for one that is away already. What is
         left is taken away before the driver halts.
         """
+        self._node.irql.check("NdisIMDeInitializeDeviceInstance")
         self.adapters.remove(adapter)
         adapter.open = False
         adapter.halt_action = HaltAction.INSTANCE_DEINITIALIZED

@@ -156,6 +156,8 @@ class NblSource:
         self._node.custody.duties.drop_context(nbl.handle)
 
     def _made(self, count: int, length: int | NDArray[np.uint32] = 0, backfill: int = 0) -> NblChain:
+        if self._node.irql.level:
+            self._node.irql.check("NdisAllocateNetBufferList")
         chain = self._node.allocate(count, length, backfill)
         if len(chain):
             chain.source_handle = self.handle

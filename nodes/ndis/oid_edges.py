@@ -44,6 +44,7 @@ class OidAsking:
         """
         if self._node.forcing.fails():
             return Status.RESOURCES
+        self._node.irql.check("NdisSynchronousOidRequest")
         return self.oids_below.issue_synchronous(request)
 
     def cancel_oid_request(self, request_id: int) -> None:

@@ -32,6 +32,11 @@ RESTORED = frozenset(
     }
 )
 """What NDIS sets again after a reset that made the device forget it (N6-RST-10)."""
+_ADDRESSING = (Oid.GEN_CURRENT_PACKET_FILTER, Oid.IEEE_MULTICAST_LIST)
+"""Of these, what can be asked for to see whether a device still knows it."""
+
+_ABORTED_OTHERWISE = frozenset({Status.RESET_IN_PROGRESS, Status.SEND_ABORTED, Status.FAILURE})
+"""What a request that a reset aborts may not end with (N6-RST-04)."""
 
 Handler = Callable[[OidRequest], Status]
 Finish = Callable[[OidRequest, int], None]
@@ -173,6 +178,20 @@ class OidQueue:
         """Return what an OID of RESTORED was last set to, empty if it never was."""
         return self._settings.get(oid, b"")
 
+    def check_settings(self) -> None:
+        """Ask the driver what is set now: other than it was told breaks N6-RST-10; no answer does not."""
+
+        def answered(request: OidRequest, status: int) -> None:
+            told = self._settings[request.oid]
+            spoke = request.bytes_written or request.oid == Oid.IEEE_MULTICAST_LIST
+            if status == Status.SUCCESS and spoke and request.answer != told:
+                text = f"the reset lost {request.name.partition(' of ')[2]}, but said that no addressing was reset"
+                self._node.complain("N6-RST-10", 0, text)
+
+        for oid in _ADDRESSING:
+            if oid in self._settings:
+                self.submit(OidRequest(oid, output_length=OID_BUFFER_LIMIT), answered)
+
     def port_of(self, source: int) -> Port | None:
         """Return the port by which requests of `source` come, None if there was none."""
         return self._sources.get(source)
@@ -237,6 +256,9 @@ class OidQueue:
                 f"a {request.name} ended with {status_name(status)} after the removal",
             )
             status = Status.NOT_ACCEPTED
+        if self.refuse is Status.RESET_IN_PROGRESS and status in _ABORTED_OTHERWISE:
+            text = f"a {request.name} aborted by reset ended with {status_name(status)}, not with REQUEST_ABORTED"
+            node.complain("N6-RST-04", taken.handle, text)
         wrong = unlawful(request, status)
         if wrong is not None:
             node.complain(wrong[0], taken.handle, wrong[1])

@@ -26,6 +26,15 @@ def oldest_send(node: Node) -> int:
     return min(int(node.custody.since[slots].min()) for slots in _from_above(node) if len(slots))
 
 
+def receives_kept(node: Node) -> NDArray[np.intp]:
+    """Return the slots of received packets that this node's driver has."""
+    below = [port.index for port in node.ports if port.spec.kind == "binding" and port.spec.side == "upper"]
+    held = np.flatnonzero(node.custody.held[1:]) + 1
+    kept = held[np.isin(node.custody.came[held], below)]
+    received: NDArray[np.intp] = kept[node.custody.duties.foreign(node.custody.held[kept])]
+    return received
+
+
 def _from_above(node: Node) -> list[NDArray[np.intp]]:
     """Return the slots of what came from above, in the driver's hands and handed on by it."""
     above = [port.index for port in node.ports if port.spec.kind == "binding" and port.spec.side == "lower"]

@@ -10,16 +10,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nodes.ndis.net_event import NetEvent
-from nodes.ndis.owed import sends_owed
-from nodes.ndis.states import BINDING_COMMANDS, BindingStates, DevicePnpEvent, HaltAction
-from nodes.status import Status, status_name
+from nodes.ndis.owed import receives_kept, sends_owed
+from nodes.ndis.states import BINDING_COMMANDS, REMOVAL_STATUSES, BindingStates, DevicePnpEvent, HaltAction
+from nodes.status import status_name
 
 if TYPE_CHECKING:
     from nodes.node import Node
 
 Reply = Callable[[dict[str, Any]], None]
-REMOVAL_STATUSES = frozenset({Status.DEVICE_FAILED, Status.REQUEST_ABORTED})
-"""What sends may carry after a surprise removal beside the usual (contradiction 10)."""
 
 _DEVICE_COMMANDS = frozenset({"device_pnp_event", "unplug", "reset"})
 
@@ -72,13 +70,16 @@ class PnpCommands:
         return ", ".join(f"{count} {what}" for what, count in found.items() if count)
 
     def check_paused(self) -> None:
-        """Check at the end of a pause that no send is left with the driver (N6-PNP-03, N6-PNP-10)."""
+        """Check at the end of a pause that nothing of others is left with the driver (N6-PNP-03, N6-PNP-10)."""
         node = self._node
         rule = {"miniport": "N6-PNP-03", "intermediate": "N6-PNP-03", "filter": "N6-PNP-10"}.get(
             node.driver.kind
         )
         if rule is not None and (count := sends_owed(node)):
             node.complain(rule, 0, f"the pause has ended, but the driver still has {count} sends of others")
+        elif rule == "N6-PNP-10" and len(kept := receives_kept(node)):
+            text = f"the pause has ended, but the filter still has {len(kept)} receives of others"
+            node.complain(rule, int(node.custody.held[kept[0]]), text)
 
     def halt(self, arguments: dict[str, Any]) -> None:
         """Halt or detach the driver, then see which timers it left (N6-PNP-13, N6-PNP-14)."""
@@ -88,7 +89,7 @@ class PnpCommands:
             adapter.halt_action = HaltAction(arguments.get("reason", HaltAction.DISABLED))
         driver.stop()
         timers = node.timers.cancel_all_of_driver()
-        if timers and driver.kind == "miniport":
+        if timers and driver.kind in ("miniport", "intermediate"):
             node.complain("N6-PNP-14", 0, f"halted with {timers} timers set")
 
     def shut_down(self) -> None:

@@ -76,23 +76,39 @@ class Resets:
             self._node.complain("N6-RST-02", 0, f"reset was completed with {status_name(status)}")
         self._end(status, addressing_reset)
 
+    def aborts_wrongly(self, status: int) -> bool:
+        """Return whether a send that ends with this status during a reset should have said why (N6-RST-04)."""
+        if status == Status.PAUSED:
+            return self._node.lifecycle.running
+        return status == Status.FAILURE
+
     def watch_for_hang(self, driver: Miniport) -> None:
         """Ask the driver at its interval whether it hangs, from the end of its initialisation to its halt."""
         node = self._node
 
         def ask() -> None:
             if node.lifecycle.state in _RESETTABLE and not self.active:
-                if driver.check_for_hang():
-                    self.begin()
-                elif (
-                    driver.ndis_version >= HOLDING_ENDS
-                    and oldest_send(node) <= node.clock.now() - driver.send_limit
-                ):
-                    node.complain("N6-RST-11", 0, "a send is stuck, but the hang check says that all is well")
+                self._check_for_hang(driver)
             if node.lifecycle.state is not NodeState.HALTED:
                 self.watch_for_hang(driver)
 
         node.timers.at(node.clock.now() + driver.check_for_hang_interval, lambda: node.defer(ask))
+
+    def _check_for_hang(self, driver: Miniport) -> None:
+        """Ask once, at PASSIVE; reset what hangs, or has left an OID unanswered for two intervals (N6-OID-10)."""
+        node = self._node
+        began = node.clock.now()
+        hangs = driver.check_for_hang()
+        if node.irql.dirty:
+            node.irql.settle()
+        now = node.clock.now()
+        oldest_oid = self._adapter.oids_above.oldest
+        if now - began >= node.policy.handler_limit:
+            node.complain("N6-RST-11", 0, "the hang check blocked")
+        if hangs or (oldest_oid is not None and oldest_oid <= now - 2 * driver.check_for_hang_interval):
+            self.begin()
+        elif driver.ndis_version >= HOLDING_ENDS and oldest_send(node) <= now - driver.send_limit:
+            node.complain("N6-RST-11", 0, "a send is stuck, but the hang check says that all is well")
 
     def _begin_scheduled(self) -> None:
         self._scheduled = False
@@ -120,6 +136,8 @@ class Resets:
         self._adapter.indicator.pass_on(StatusIndication(Status.RESET_END))
         if addressing_reset:
             self._adapter.oids_above.set_again()
+        elif status in (Status.SUCCESS, Status.SOFT_ERRORS):
+            self._adapter.oids_above.check_settings()
         replies, self._replies = self._replies, []
         for reply in replies:
             reply({"ok": True, "value": status_name(status)})

@@ -41,6 +41,10 @@ class DevicePnpEvent(Enum):
     SURPRISE_REMOVED = "surprise-removed"
 
 
+REMOVAL_STATUSES = frozenset({Status.DEVICE_FAILED, Status.REQUEST_ABORTED})
+"""What sends may carry after a surprise removal beside the usual (contradiction 10)."""
+
+
 class HaltAction(IntEnum):
     """NDIS_HALT_ACTION: why a miniport is halted, with the Windows values."""
 

@@ -80,7 +80,7 @@ class OidStorm(Protocol):
         self._out -= 1
         self._ask()
         if not self._out and not self._open:
-            self.pause_complete()
+            self.queue_work_item(self.pause_complete)
 
     def direct_oid_request_complete(self, binding: Binding, request: OidRequest, status: int) -> None:
         """Check an answer and ask for more."""

@@ -1,9 +1,10 @@
 """The rules of the contract as data: what each says, whom it binds, how it is held here, which tests show it.
 
-Five tables lie beside this file, each joined to the others by the rule's id: `rules.tsv` (the contract), `about.tsv`
-(what a rule means in a line, how bad it is to break it, where to look then), `held.tsv` (how each rule is held),
-`tests.tsv` (written from the marks in the tests by `make rules`) and `compliance.tsv` (Microsoft's own NDIS rules and
-which of ours hold them). A room that adds rules adds rows, for whatever system.
+Six tables lie beside this file, each joined to the others by the rule's id: `rules.tsv` (the contract), `added.tsv`
+(what Driver Verifier checks beside it, in the same form), `about.tsv` (what a rule means in a line, how bad it is to
+break it, where to look then), `held.tsv` (how each rule is held), `tests.tsv` (written from the marks in the tests by
+`make rules`) and `compliance.tsv` (Microsoft's own NDIS rules and which of ours hold them). A room that adds rules adds
+rows, for whatever system.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 RULES_FILE = _FOLDER / "rules.tsv"
+ADDED_FILE = _FOLDER / "added.tsv"
 HELD_FILE = _FOLDER / "held.tsv"
 TESTS_FILE = _FOLDER / "tests.tsv"
 ABOUT_FILE = _FOLDER / "about.tsv"
@@ -113,7 +116,7 @@ class Compliance:
 
 
 def load_rules() -> dict[str, Rule]:
-    """Return every rule of the contract by its id, in the contract's order."""
+    """Return every rule by its id: the contract's in its order, then the added ones."""
     held = {row[0]: row[1:] for row in _rows(HELD_FILE)}
     about = {row[0]: row[1:] for row in _rows(ABOUT_FILE)}
     tests: dict[str, list[str]] = {}
@@ -121,7 +124,7 @@ def load_rules() -> dict[str, Rule]:
         tests.setdefault(rule, []).append(test)
     rules: dict[str, Rule] = {}
     above = ""
-    for system, key, bound, text, violation, written in _rows(RULES_FILE):
+    for system, key, bound, text, violation, written in chain(_rows(RULES_FILE), _rows(ADDED_FILE)):
         above = source = f"{above}{written[len(_SAME) :]}" if written.startswith(_SAME) else written
         how, switch = held.get(key, [Held.MISSING.name.lower(), ""])
         microsoft, bugchecks, severity, meaning, look = about.get(key, ["", "", Severity.ERROR, "", ""])

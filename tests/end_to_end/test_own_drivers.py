@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nodes.loader import load_driver
 from nodes.metrics import NodeState
 from orchestrator import Catalogue, launch, load_topology, look
+from orchestrator import report_of as report_of_run
 from orchestrator.failures import PauseOverdue
 from orchestrator.script import Limits
 from tests.end_to_end.command import EXAMPLES, ROOT, ndisim, report_of, run
@@ -19,6 +21,7 @@ from tests.end_to_end.command import EXAMPLES, ROOT, ndisim, report_of, run
 WRONG = Path(__file__).with_name("wrong_drivers.py")
 OWN = EXAMPLES / "own_drivers"
 MS = 1_000_000
+SHORT = Limits(pause=100 * MS, settle=100 * MS, end=500 * MS)
 
 both_modes = pytest.mark.parametrize("mode", ["processes", "inline"])
 
@@ -87,15 +90,29 @@ def test_a_handler_with_too_few_parameters_is_named(tmp_path: Path) -> None:
     assert "'nic' raised TypeError: Narrow.send_net_buffer_lists() takes 3 positional" in done.stderr
 
 
-@pytest.mark.rule("N6-SEND-10", "N6-PNP-03")
+@both_modes
+@pytest.mark.rule("N6-PNP-03", "N6-SEND-10")
+def test_a_driver_that_calls_itself_paused_with_forgotten_packets_is_found_out_at_the_end(
+    mode: Any, tmp_path: Path
+) -> None:
+    topology = load_topology(stack(tmp_path, "forgetful"), Catalogue([WRONG]))
+    with launch(topology, mode=mode, limits=SHORT) as run:
+        run.wait(0.3)
+    report = report_of_run(run)
+    assert (report.verdict, report.error) == ("violations", None)
+    assert [(found.rule, found.node) for found in report.violations] == [("N6-PNP-03", "nic")]
+    assert report.conservation.in_flight > 0
+
+
+@pytest.mark.rule("N6-PNP-12")
 def test_forgotten_packets_are_shown_in_flight_and_end_the_run_with_a_named_error(tmp_path: Path) -> None:
-    file = stack(tmp_path, "forgetful")
+    file = stack(tmp_path, "stubborn")
     done = run(file, "--drivers", WRONG, "--mode", "inline", "--for", "1s", "--format", "json")
     report = report_of(done)
     assert (done.returncode, report.verdict) == (1, "failed")
     assert report.error is not None
     assert report.error.startswith(
-        "PauseOverdue: 'bulk' cannot pause: packets handed over are not back; 'nic'"
+        "PauseOverdue: 'bulk', 'nic' cannot pause: packets handed over are not back; 'nic'"
     )
     assert report.error in f"PauseOverdue: {done.stderr.splitlines()[-1].removeprefix('ndisim: ')}"
     of = report.conservation
@@ -104,9 +121,8 @@ def test_forgotten_packets_are_shown_in_flight_and_end_the_run_with_a_named_erro
 
 
 def test_forgotten_packets_are_found_in_real_processes_too(tmp_path: Path) -> None:
-    quick = Limits(pause=100 * MS, settle=100 * MS, end=500 * MS)
-    topology = load_topology(stack(tmp_path, "forgetful"), Catalogue([WRONG]))
-    with launch(topology, limits=quick) as run:
+    topology = load_topology(stack(tmp_path, "stubborn"), Catalogue([WRONG]))
+    with launch(topology, limits=SHORT) as run:
         run.wait(0.3)
     assert isinstance(run.error, PauseOverdue)
     snapshot = look(run)

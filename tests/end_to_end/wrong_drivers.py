@@ -44,6 +44,13 @@ class Forgetful(Honest):
             super().complete(adapter, chain)
 
 
+class Stubborn(Forgetful):
+    """Forget every tenth call, and never say that the pause is over."""
+
+    def pause(self) -> Status:
+        return Status.PENDING
+
+
 class Raising(Honest):
     """Raise at the tenth call."""
 

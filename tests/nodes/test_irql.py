@@ -367,3 +367,60 @@ def test_a_driver_stalls_for_50_us_at_most(microseconds: int, rules: list[str]) 
         nic.finish(chain)
 
     assert broken(act) == rules
+
+
+class Locks(Floor):
+    """A bottom with three locks, which it acquires as a test says."""
+
+    def initialize(self, adapter: Adapter) -> None:
+        super().initialize(adapter)
+        self.locks = [self.allocate_spin_lock(name) for name in "abc"]
+
+    def nest(self, *places: int) -> None:
+        """Acquire locks one under the other, and release them."""
+        for place in places:
+            self.locks[place].acquire()
+        for place in reversed(places):
+            self.locks[place].release()
+
+
+@pytest.mark.rule("DV-LOCK-01")
+@pytest.mark.parametrize(
+    ("orders", "found"),
+    [
+        ([(0, 1), (0, 1), (0, 2), (1, 2), (0, 1, 2)], []),
+        ([(0, 1), (1, 0), (1, 0), (0, 1)], ["ba"]),
+        ([(0, 1), (1, 2), (2, 0)], ["ca"]),
+        ([(0, 1, 2), (2, 1)], ["cb"]),
+    ],
+    ids=["one order", "two locks", "three locks", "the inner two of three"],
+)
+def test_locks_that_are_acquired_in_a_circle_are_reported_where_it_closes(
+    orders: list[tuple[int, ...]], found: list[str]
+) -> None:
+    bench = Bench({"top": Teller, "nic": Locks}, ["top -> nic"]).start()
+    for order in orders:
+        bench.driver("nic", Locks).nest(*order)
+    told = [event["message"] for _, event in bench.events]
+    assert [rule for _, rule in bench.kinds()] == ["DV-LOCK-01"] * len(found)
+    for message, (outer, inner) in zip(told, found, strict=True):
+        assert message.startswith(f"spin lock {inner} was acquired under {outer} at {__file__}:")
+        assert message.count(__file__) == len(set(sum(orders, ()))) - (orders == [(0, 1, 2), (2, 1)])
+
+
+@pytest.mark.rule("N6-LOCK-02")
+def test_a_send_under_a_lock_is_reported_as_its_completion_may_come_at_once() -> None:
+    bench, top, _ = stack()
+    with top.allocate_spin_lock("queue"):
+        top.send(1)
+    assert bench.kinds() == [("top", "N6-LOCK-02")]
+
+
+@pytest.mark.rule("N6-IRQL-01")
+def test_a_work_item_runs_at_passive_though_it_was_queued_at_dispatch() -> None:
+    bench, top, _ = stack()
+    seen: list[Irql] = []
+    top.set_timer(1000, lambda: top.queue_work_item(lambda: seen.append(top.current_irql())))
+    bench.run_for(2000)
+    assert seen == [Irql.PASSIVE]
+    assert bench.kinds() == []

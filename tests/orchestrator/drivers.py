@@ -73,6 +73,13 @@ class Keeper(Bottom):
         self.kept = chain
 
 
+class Stubborn(Keeper):
+    """Keeps every send for ever and never says that its pause is over."""
+
+    def pause(self) -> Status:
+        return Status.PENDING
+
+
 class Twice(Bottom):
     """Completes every send twice, which the contract forbids (N6-SEND-10)."""
 

@@ -151,11 +151,11 @@ def test_an_idle_run_is_not_a_stalled_one() -> None:
 
 
 def test_a_driver_that_never_gives_packets_back_is_named_at_the_end() -> None:
-    with launch(stack("Keeper", packets=40), limits=QUICK) as run:
+    with launch(stack("Stubborn", packets=40), limits=QUICK) as run:
         until(lambda: sent(run) == 40)
     assert isinstance(run.error, PauseOverdue)
     assert re.fullmatch(
-        "'source', 'filter0' cannot pause: packets handed over are not back; "
+        "'source', 'filter0', 'bottom' cannot pause: packets handed over are not back; "
         r"'bottom' holds 40 of 'filter0', the oldest for 0\.\d+ s",
         str(run.error),
     )

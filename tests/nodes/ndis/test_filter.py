@@ -202,7 +202,7 @@ def test_a_send_that_a_filter_passes_on_and_completes_too_is_reported() -> None:
     doer.down = complete
     top.send(1)
     bench.settle()
-    assert bench.kinds() == [("m0", "N6-SEND-03")]
+    assert bench.kinds() == [("m0", "N6-FLT-02")]
     assert len(top.back) == 1
 
 

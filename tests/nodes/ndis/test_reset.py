@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from nodes.ndis import Adapter, Binding
+from nodes.ndis import Adapter, Binding, Intermediate
 from nodes.ndis.indication import StatusIndication
 from nodes.ndis.oid import Oid, OidRequest, PacketFilter, RequestType
 from nodes.policy import Policy
@@ -38,7 +38,8 @@ class Nic(Floor):
         return self.answer
 
     def oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
-        self.sets.append((request.oid, request.buffer))
+        if request.type is RequestType.SET:
+            self.sets.append((request.oid, request.buffer))
         return Status.SUCCESS
 
 
@@ -60,6 +61,42 @@ class Hanging(Nic):
     def check_for_hang(self) -> bool:
         self.asked += 1
         return self.hangs
+
+
+class Blocking(Nic):
+    """A bottom that waits in its hang check."""
+
+    def check_for_hang(self) -> bool:
+        self.wait(lambda: False, 20)
+        return False
+
+
+class Slow(Nic):
+    """A bottom that pends requests."""
+
+    def oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
+        self.asked = request
+        return Status.PENDING
+
+
+class SlowChecked(Slow):
+    """A bottom that pends requests, with a hang check that finds nothing."""
+
+    def initialize(self, adapter: Adapter) -> None:
+        super().initialize(adapter)
+        self.answer = Status.SUCCESS
+
+    def check_for_hang(self) -> bool:
+        return False
+
+
+class Addressed(Nic):
+    """A bottom that says what a test lets it know."""
+
+    knows = b""
+
+    def oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
+        return Status.SUCCESS if request.type is RequestType.SET else request.write(self.knows)
 
 
 class Listener(Teller):
@@ -182,7 +219,10 @@ def test_what_may_be_held_across_a_reset_goes_by_the_declared_version(
     [
         (Status.RESET_IN_PROGRESS, "reset-in-progress", []),
         (Status.REQUEST_ABORTED, "both", []),
-        (Status.REQUEST_ABORTED, "reset-in-progress", ["N6-SEND-11"]),
+        (Status.REQUEST_ABORTED, "reset-in-progress", ["N6-RST-04"]),
+        (Status.FAILURE, "both", ["N6-RST-04"]),
+        (Status.PAUSED, "both", ["N6-RST-04"]),
+        (Status.SUCCESS, "both", []),
     ],
 )
 def test_a_send_aborted_by_reset_says_so(status: Status, accepted: str, rules: list[str]) -> None:
@@ -390,4 +430,62 @@ def test_the_stock_miniport_aborts_what_waits_and_lets_the_line_run_empty() -> N
     assert steer(bench, "reset", "nic", stack=stack_of(bench)) == []
     bench.settle()
     assert sorted(status for _, status in top.back) == ["RESET_IN_PROGRESS"] * 3 + ["SUCCESS"] * 2
+    assert bench.kinds() == []
+
+
+@pytest.mark.rule("N6-RST-04")
+@pytest.mark.parametrize(
+    ("status", "rules"), [(Status.REQUEST_ABORTED, []), (Status.RESET_IN_PROGRESS, ["N6-RST-04"])]
+)
+def test_a_request_aborted_by_reset_says_so_in_its_own_words(status: Status, rules: list[str]) -> None:
+    bench, top, nic = stack(Slow)
+    assert isinstance(nic, Slow)
+    top.bindings[0].oid_request(OidRequest(Oid.GEN_LINK_STATE))
+    bench.settle()
+    begin(bench)
+    nic.adapter.oid_request_complete(nic.asked, status)
+    nic.adapter.reset_complete(Status.SUCCESS)
+    bench.settle()
+    assert [rule for _, rule in bench.kinds()] == rules
+
+
+@pytest.mark.rule("N6-RST-10")
+@pytest.mark.parametrize(("knows", "rules"), [(b"\x01\0\0\0", []), (bytes(4), ["N6-RST-10"]), (b"", [])])
+def test_a_miniport_that_lost_its_filter_in_a_reset_and_does_not_say_so_is_reported(
+    knows: bytes, rules: list[str]
+) -> None:
+    bench, top, nic = stack(Addressed)
+    assert isinstance(nic, Addressed)
+    wanted = PacketFilter.DIRECTED.to_bytes(4, "little")
+    top.bindings[0].oid_request(OidRequest(Oid.GEN_CURRENT_PACKET_FILTER, RequestType.SET, wanted))
+    bench.settle()
+    nic.knows = knows
+    begin(bench)
+    nic.adapter.reset_complete(Status.SUCCESS)
+    bench.settle()
+    assert [rule for _, rule in bench.kinds()] == rules
+
+
+@pytest.mark.rule("N6-RST-11")
+def test_a_hang_check_that_blocks_is_reported() -> None:
+    bench, _, _ = stack(Blocking, policy=Policy(handler_limit=10))
+    bench.run_for(2 * SECOND + 1)
+    assert set(bench.kinds()) == {("nic", "N6-RST-11")}
+
+
+@pytest.mark.rule("N6-RST-11")
+def test_a_virtual_miniport_has_no_hang_check() -> None:
+    assert not hasattr(Intermediate, "check_for_hang")
+
+
+@pytest.mark.rule("N6-RST-01", "N6-OID-10")
+def test_a_request_that_is_not_answered_for_two_hang_checks_leads_to_a_reset() -> None:
+    bench, top, nic = stack(SlowChecked)
+    assert isinstance(nic, SlowChecked)
+    top.bindings[0].oid_request(OidRequest(Oid.GEN_LINK_STATE))
+    bench.run_for(4 * SECOND - 1)
+    assert nic.resets == 0
+    nic.before = lambda: nic.adapter.oid_request_complete(nic.asked, Status.REQUEST_ABORTED)
+    bench.run_for(2 * SECOND + 1)
+    assert (nic.resets, top.heard) == (1, ["RESET_START", "RESET_END"])
     assert bench.kinds() == []

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodes.chain import NblChain
-from nodes.lifecycle import PAUSE_LIMIT, TRANSITIONS
+from nodes.lifecycle import TRANSITIONS
 from nodes.metrics import NodeState
 from nodes.ndis import Adapter, Binding, BindingState, Filter, FilterModule, HaltAction, NetEvent
 from nodes.ndis.states import BINDING_TRANSITIONS
+from nodes.policy import Policy
 from nodes.status import Status
 from nodes.stock.pass_through import PassThrough
 from tests.bench import Bench
@@ -69,6 +70,13 @@ class Keeper(Gate):
 
     def pause(self) -> Status:
         return Status.SUCCESS
+
+
+class Holder(Filter):
+    """A filter that keeps what it receives."""
+
+    def receive_net_buffer_lists(self, chain: NblChain, flags: int) -> None:
+        self.kept = chain
 
 
 class Hasty(Teller):
@@ -311,7 +319,7 @@ def test_a_filter_that_takes_more_than_ten_seconds_to_pause_is_reported_once() -
     bench.settle()
     answers = bench.command("gate", "pause")
     bench.settle()
-    bench.clock.advance_to(bench.clock.now() + PAUSE_LIMIT - 1)
+    bench.clock.advance_to(bench.clock.now() + Policy().pause_limit - 1)
     bench.settle()
     assert bench.kinds() == []
     bench.clock.advance_to(bench.clock.now() + 1)
@@ -466,3 +474,41 @@ def test_a_command_for_a_binding_that_is_not_there_is_refused() -> None:
     assert answer["error"] == "pause_binding: this node has no binding on edge 99"
     [answer] = bench.command("top", "reset")
     assert answer["error"] == "reset is for a miniport, this is a protocol"
+
+
+@pytest.mark.rule("N6-PNP-10")
+def test_a_filter_that_ends_its_pause_with_receives_of_others_is_reported() -> None:
+    bench = Bench({"top": Teller, "mid": Holder, "nic": Floor}, ["top -> mid -> nic"]).start()
+    bench.driver("nic", Floor).indicate(b"r" * 60)
+    bench.settle()
+    bench.pause("mid")
+    assert bench.kinds() == [("mid", "N6-PNP-10")]
+
+
+@pytest.mark.rule("N6-SEND-22")
+def test_receives_that_are_kept_when_a_binding_is_undone_are_reported_and_returned() -> None:
+    bench = two()
+    top, nic = bench.driver("top", Listener), bench.driver("a", Floor)
+    top.keep = True
+    nic.indicate(b"k" * 60, b"k" * 60)
+    bench.settle()
+    assert steer(bench, "unbind", "top", "a") == []
+    bench.settle()
+    assert bench.kinds() == [("top", "N6-SEND-22")]
+    assert bench.nodes["top"].custody.count == 0
+    assert bench.nodes["a"].pool.free_count == bench.nodes["a"].pool.size
+
+
+@pytest.mark.rule("N6-UNB-02")
+def test_an_unbind_that_is_never_completed_is_reported_when_the_driver_halts() -> None:
+    bench = two()
+    top = bench.driver("top", Listener)
+    top.unbinding = Status.PENDING
+    paused = bench.command("top", "pause_binding", edge=edge_of(bench, "top", "a"))
+    bench.settle()
+    assert paused == [OK]
+    assert bench.command("top", "unbind", edge=edge_of(bench, "top", "a")) == []
+    bench.pause("top")
+    top.unbinding = None
+    assert bench.command("top", "halt") == [OK]
+    assert bench.kinds() == [("top", "N6-UNB-02")]
