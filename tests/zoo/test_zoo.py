@@ -7,10 +7,38 @@ from typing import Literal
 import pytest
 
 from orchestrator import launch, report_of
-from tests.zoo import cancels, indications, nbls, ndis5, oids, receives, sends, wan
+from tests.zoo import (
+    cancels,
+    filters,
+    indications,
+    intermediates,
+    levels,
+    nbls,
+    ndis5,
+    oids,
+    pnp,
+    receives,
+    resets,
+    sends,
+    wan,
+)
 from tests.zoo.beast import BEASTS, LIMITS, SECONDS, Beast
 
-ROOMS = [cancels, indications, nbls, ndis5, oids, receives, sends, wan]
+ROOMS = [
+    cancels,
+    filters,
+    indications,
+    intermediates,
+    levels,
+    nbls,
+    ndis5,
+    oids,
+    pnp,
+    receives,
+    resets,
+    sends,
+    wan,
+]
 
 
 @pytest.mark.parametrize("mode", ["inline", "processes"])
