@@ -200,7 +200,7 @@ class NblChain:
         if count != 1 and not (0 < count <= len(_STEPS) and same(start - start[0], _STEPS[:count])):
             return None
         if self._custody.level >= Level.HISTORY:
-            return self._custody.views.block(int(self.handles[0]), slot, count, offset, length)
+            return self._custody.views.block(self.handles.tolist(), slot, offset, length)
         rows: NDArray[np.uint8] = arena.cells[slot : slot + count, offset : offset + length]
         return rows
 

@@ -101,7 +101,7 @@ def test_rows_end_at_hand_over_from_level_history_on() -> None:
     assert stored(hands, int(chain.slots[3]), 8) == bytes([5]) * 8
     block[1, 1] = 6
     hands.custody.views.look()
-    assert hands.complaints == [("N6-SEND-03", chain[0].handle)]
+    assert hands.complaints == [("N6-SEND-03", chain[1].handle)]
     assert stored(hands, int(chain.slots[1]), 8) == bytes([5]) * 8
 
 
@@ -116,3 +116,19 @@ def test_what_is_written_to_packets_that_are_not_held_is_dropped(hands: Hands) -
     assert hands.arena.status[chain.slots].tolist() == [7, 0, 7]
     assert hands.arena.nb_length[chain.slots].tolist() == [2, 4, 2]
     assert set(hands.complaints) == {("N6-SEND-03", chain[1].handle)}
+
+
+def test_rows_of_packets_that_are_still_here_go_on() -> None:
+    hands = Hands(level=3)
+    chain = hands.allocate(4, 8)
+    block = chain.rows(8)
+    assert block is not None
+    hands.give_away(chain[:2])
+    block[2:] = 3
+    hands.give_away(chain[2:])
+    hands.custody.views.look()
+    assert hands.complaints == []
+    assert [stored(hands, slot, 1)[0] for slot in chain.slots.tolist()] == [0, 0, 3, 3]
+    del block
+    hands.custody.views.look()
+    assert not hands.custody.views.kept
