@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "writing-a-driver.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE_NAME = re.compile(r"# ([a-z_.]+)\n")
+FILE_NAME = re.compile(r"# ([a-z_.]+)(, at its end)?\n")
 COMMANDS = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 TYPED = re.compile(r"^\(Pdb\) (.*)\n", re.MULTILINE)
-LEFT_OUT = re.escape("...\n")
+LINES_LEFT_OUT, LEFT_OUT = re.escape("...\n"), re.escape("...")
 MASKS = [
     (re.compile(r"\brun [0-9a-f]{8}\b"), "run ID"),
     (re.compile(r"\b\d+(?:\.\d+)? ?(?:s|ms|us|ns)\b"), "TIME"),
@@ -34,19 +34,17 @@ def sections() -> list[tuple[str, str]]:
     return list(zip(titles[::2], titles[1::2], strict=True))
 
 
-def commands(text: str) -> list[tuple[str, str]]:
-    """Return every command line of a text, with what it is to print."""
-    consoles = [block[2] for block in FENCE.finditer(text) if block[1] == "console"]
-    return [command for console in consoles for command in COMMANDS.findall(console)]
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Return language and text of every fenced block."""
+    return [(block[1], block[2]) for block in FENCE.finditer(text)]
 
 
-def write_files(text: str, place: Path) -> None:
-    """Write every file that the text shows."""
-    for block in FENCE.finditer(text):
-        if block[1] != "console":
-            name = FILE_NAME.match(block[2])
-            assert name, f"a block does not name its file: {block[2][:40]!r}"
-            (place / name[1]).write_text(block[2], encoding="utf-8")
+def write_file(text: str, place: Path) -> None:
+    """Write the file that a block shows, or what is to be added at a file's end."""
+    name = FILE_NAME.match(text)
+    assert name, f"a block does not name its file: {text[:40]!r}"
+    with (place / name[1]).open("a" if name[2] else "w", encoding="utf-8") as file:
+        file.write(text[name.end() :] if name[2] else text)
 
 
 def masked(text: str) -> str:
@@ -57,12 +55,13 @@ def masked(text: str) -> str:
 
 
 def pattern_of(expected: str) -> re.Pattern[str]:
-    """Return what the printed text must match: the expected one, with any lines for ``...``.
+    """Return what the printed text must match: the expected one, with anything for ``...``, any lines if it is one.
 
     What is typed at a debugger's prompt is not echoed when its input is no terminal.
     """
     shown = masked(TYPED.sub("(Pdb) ", expected))
-    return re.compile(re.escape(shown).replace(LEFT_OUT, "(?:.*\n)*?"))
+    lines = re.sub(rf"^{re.escape(LINES_LEFT_OUT)}", "(?:.*\n)*?", re.escape(shown), flags=re.MULTILINE)
+    return re.compile(lines.replace(LEFT_OUT, ".*"))
 
 
 @pytest.fixture
@@ -98,19 +97,26 @@ def printed(command: str, typed: str, place: Path) -> str:
     return masked(done.stdout.replace(f"{place}/", ""))
 
 
+def check(command: str, expected: str, place: Path) -> None:
+    """Run a command and compare."""
+    typed = "".join(f"{line}\n" for line in TYPED.findall(expected))
+    shown = printed(command, typed, place)
+    if not pattern_of(expected).fullmatch(shown):
+        pytest.fail(f"$ {command}\n{shown}", pytrace=False)
+
+
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("title", [title for title, text in sections() if commands(text)])
+@pytest.mark.parametrize("title", [title for title, text in sections() if "```console" in text])
 def test_the_commands_of_a_section_print_what_it_says(title: str, place: Path) -> None:
     for heading, text in sections():
-        write_files(text, place)
-        if heading != title:
-            continue
-        for command, expected in commands(text):
-            typed = "".join(f"{line}\n" for line in TYPED.findall(expected))
-            shown = printed(command, typed, place)
-            if not pattern_of(expected).fullmatch(shown):
-                pytest.fail(f"$ {command}\n{shown}", pytrace=False)
-        return
+        for language, block in blocks(text):
+            if language != "console":
+                write_file(block, place)
+            elif heading == title:
+                for command, expected in COMMANDS.findall(block):
+                    check(command, expected, place)
+        if heading == title:
+            break
 
 
 def test_every_rule_that_the_tutorial_names_is_one() -> None:
