@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 
+from nodes.verifier.rules import Held, load_rules
 from orchestrator import launch, report_of
 from tests.zoo import (
     cancels,
@@ -54,3 +55,20 @@ def test_a_wrong_driver_is_caught_by_just_its_rule(
     told = [f"{found.rule} {found.node}: {found.message}" for found in report.violations]
     assert {(found.rule, found.node) for found in report.violations} == {(beast.rule, beast.culprit)}, told
     assert report.verdict == "violations", report.error
+
+
+NO_DRIVER_BREAKS = {
+    "N6-SEND-05": "early completion is done to drivers; one that is not ready for it breaks N6-SEND-03 or a lock rule",
+    "N6-SEND-23": "a wrong flag is reported as N6-IRQL-02, to which the contract points",
+    "N6-RX-06": "NDIS changes the flag between layers; a driver that ignores it breaks N6-RX-05",
+    "N6-OID-06": "early completion is done to drivers; nothing wrong of theirs crosses",
+    "N6-OID-21": "NDIS delivers at this level; a call above it is reported as N6-IRQL-01",
+    "N6-UNB-04": "the order of a removal is NDIS's own",
+    "N5-SND-12": "says which generation's verdicts apply; an NDIS 6 driver that returns one is told so by N6-SEND-09",
+}
+"""Rules that are held, and that nothing in a driver can break, with what a wrong driver breaks instead."""
+
+
+def test_every_rule_that_is_checked_has_a_beast_or_a_reason_why_not() -> None:
+    held = {rule.id for rule in load_rules().values() if rule.held in (Held.CHECKED, Held.POLICY)}
+    assert held - {beast.rule for beast in BEASTS} == set(NO_DRIVER_BREAKS)
