@@ -1,16 +1,33 @@
-"""All bindings of a driver at once: what a node's own pause, restart and halt do to them."""
+"""What is alike at all edges of a driver: pause, restart and halt of its bindings, and sends that enter it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nodes.ndis.states import BindingState
 from nodes.status import Status
 
 if TYPE_CHECKING:
+    from nodes.chain import NblChain
+    from nodes.ndis.adapter import Adapter
     from nodes.ndis.binding import Binding
     from nodes.node import Node
+
+
+def enter_send(
+    node: Node,
+    handler: Callable[[Adapter, NblChain, int], object],
+    edge: Adapter,
+    chain: NblChain,
+    flags: int,
+) -> None:
+    """Call a miniport's send handler; a verdict that it returns breaks N6-SEND-09 and means nothing to anyone."""
+    verdict = handler(edge, chain, flags)
+    if verdict is not None:
+        node.complain(
+            "N6-SEND-09", 0, f"the send handler returned {verdict!r}; every send is completed by a call"
+        )
 
 
 def restart(bindings: Sequence[Binding]) -> Status:

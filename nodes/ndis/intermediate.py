@@ -198,7 +198,7 @@ class Intermediate(OidPassingDriver):
                 if flags & LOOP_BACK:
                     edge.looped.indicate(port, chain)
                     flags &= ~LOOP_BACK
-                self.send_net_buffer_lists(edge, chain, flags)
+                edges.enter_send(self._node, self.send_net_buffer_lists, edge, chain, flags)
             else:
                 chain.status = Status.PAUSED
                 edge.send_net_buffer_lists_complete(chain)

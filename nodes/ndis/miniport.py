@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nodes.chain import NblChain
 from nodes.crossing import LOOP_BACK, Op
 from nodes.message import Message
+from nodes.ndis import edges
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.oid import OidRequest
 from nodes.ndis.oid_queue import Finish
@@ -125,7 +126,7 @@ class Miniport(OidAnsweringDriver):
         if op is Op.SEND and self._node.lifecycle.running and not self.adapter.resets.active:
             if flags & LOOP_BACK:
                 self.adapter.looped.indicate(port, chain)
-            self.send_net_buffer_lists(self.adapter, chain, flags)
+            edges.enter_send(self._node, self.send_net_buffer_lists, self.adapter, chain, flags)
         elif op is Op.SEND:
             chain.status = Status.RESET_IN_PROGRESS if self._node.lifecycle.running else Status.PAUSED
             self.adapter.send_net_buffer_lists_complete(chain)

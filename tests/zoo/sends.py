@@ -132,6 +132,15 @@ class SwapsNetBuffers(Nic):
         super().frames_left(chain)
 
 
+@beast("N6-SEND-09", ABOVE_NIC)
+class ReturnsResources(Completer):
+    """Answers a send with RESOURCES, as if it could be handed back for later."""
+
+    def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
+        super().send_net_buffer_lists(adapter, chain, flags)
+        return Status.RESOURCES  # type: ignore[return-value]
+
+
 @beast("N6-SEND-10", ABOVE_NIC)
 class CompletesTwice(Miniport):
     """Completes the first packet of each call again."""

@@ -201,6 +201,7 @@ def test_what_a_send_handler_returns_is_nothing_to_anyone() -> None:
     top.send(2)
     bench.settle()
     assert [status for _, status in top.back] == ["SUCCESS"] * 2
+    assert bench.kinds() == [("floor", "N6-SEND-09")]
 
 
 @pytest.mark.rule("N6-SEND-10", "N6-SEND-14")
