@@ -31,10 +31,13 @@ class Roster:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long each kind of step may take, ns; `wave` is the pause between two looks at a settling run."""
+    """How long each kind of step may take, ns; `wave` is the pause between two looks at a settling run.
+
+    A pause may last as long as a filter may take (N6-PNP-11), and a little more.
+    """
 
     start: int = 15_000 * _MS
-    pause: int = 5_000 * _MS
+    pause: int = 11_000 * _MS
     settle: int = 5_000 * _MS
     end: int = 1_000 * _MS
     wave: int = 1 * _MS
