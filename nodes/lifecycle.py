@@ -89,6 +89,8 @@ class Lifecycle:
 
     def advance(self) -> None:
         """End a pause whose conditions now hold."""
+        if self.pnp.busy or self._pause_reply is not None:
+            self._node.publish()  # what was given back just now is no reason to wait
         if self.pnp.busy:
             self.pnp.advance()
         if self._pause_reply is None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 _FRAME = re.compile(r'^  File "(.+)", line (\d+), in ', re.MULTILINE)
-_RUNTIME = tuple(str(Path(__file__).parents[1] / room) for room in ("nodes", "shm"))
+_RUNTIME = tuple(str(Path(__file__).parents[1] / room) for room in ("nodes", "orchestrator", "shm"))
 _STOCK = str(Path(__file__).parents[1] / "nodes" / "stock")
 
 

@@ -53,6 +53,7 @@ class OidIssuer:
         self._node = node
         self._port = port
         self._issued: list[_Issued] = []
+        self._closed = False
         self._of_binding = {Oid.GEN_CURRENT_PACKET_FILTER: int(EVERYTHING), Oid.GEN_CURRENT_LOOKAHEAD: 0}
 
     @property
@@ -131,19 +132,31 @@ class OidIssuer:
                 self._cancel(issued)
 
     def close(self, who: str) -> None:
-        """Forget everything when the binding is closed; what is still out breaks N6-OID-22 and ends as CLOSING."""
+        """Forget everything when the binding is closed; requests of the driver's own still out break N6-OID-22.
+
+        What was passed on for a driver above, and would be now, is answered with NOT_ACCEPTED; at the halt of the whole
+        layer it has been answered before.
+        """
+        self._closed = True
         for issued in list(self._issued):
-            if issued.request.clone_of is None:
+            if issued.request.clone_of is not None:
+                if self._node.lifecycle.state is NodeState.HALTED:
+                    self._forget(issued)
+                else:
+                    self._end(issued, Status.NOT_ACCEPTED)
+            else:
                 handle = issued.posted.handle if issued.posted else 0
                 self._node.complain(
                     "N6-OID-22", handle, f"{who} closed with a {issued.request.name} outstanding"
                 )
-            self._forget(issued)
+                self._forget(issued)
 
     def _refusal(self, request: OidRequest) -> Status | None:
         if self._node.lifecycle.state not in _ISSUED_IN:
             self._node.complain("N6-OID-17", 0, f"a {request.name} was issued while halted")
             return Status.CLOSING
+        if self._closed and request.clone_of is not None:
+            return Status.NOT_ACCEPTED
         if request.pending:
             self._node.complain("N6-OID-05", 0, f"a {request.name} was issued again while it is out")
             return Status.INVALID_PARAMETER

@@ -64,17 +64,18 @@ class OidAnsweringDriver(Driver):
     def oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
         """Answer a request, one at a time (MiniportOidRequest): a final status, or PENDING and complete it once later.
 
-        Runs at PASSIVE (N6-OID-21) in every state (N6-OID-17) and must not block (N6-OID-09).
+        Runs at PASSIVE (N6-OID-21) in every state (N6-OID-17) and must not block (N6-OID-09). Once the device is gone,
+        NOT_ACCEPTED is the only answer (N6-OID-16).
         """
-        return Status.NOT_SUPPORTED
+        return _not_known(adapter)
 
     def direct_oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
         """Answer a direct request, maybe while others pend (MiniportDirectOidRequest)."""
-        return Status.NOT_SUPPORTED
+        return _not_known(adapter)
 
     def synchronous_oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
         """Answer a synchronous request at once (MiniportSynchronousOidRequest); PENDING breaks N6-OID-20."""
-        return Status.NOT_SUPPORTED
+        return _not_known(adapter)
 
     def cancel_oid_request(self, adapter: Adapter, request_id: int) -> None:
         """End a pending request soon, with REQUEST_ABORTED (MiniportCancelOidRequest, N6-OID-12)."""
@@ -260,3 +261,8 @@ class OidFilteringDriver(Driver):
     def _cancelled(self, request: OidRequest) -> None:
         self.module.oids_below.cancel_clones(request)
         self.cancel_oid_request(request.request_id)
+
+
+def _not_known(adapter: Adapter) -> Status:
+    """Return the answer of a driver that knows no OID."""
+    return Status.NOT_SUPPORTED if adapter.present else Status.NOT_ACCEPTED

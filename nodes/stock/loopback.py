@@ -23,20 +23,26 @@ class Loopback(Miniport):
 
     def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
         """Loop a chain back and complete it."""
+        self.loop(adapter, chain)
+        chain.status = Status.SUCCESS
+        adapter.send_net_buffer_lists_complete(chain)
+
+    def loop(self, adapter: Adapter, chain: NblChain) -> None:
+        """Indicate a copy of each frame of a chain, as far as there are packets and room; the rest is missed."""
         frames = frame_rows(self._node.arena, chain)
         if int(frames.lengths.max(initial=0)) <= CELL_LENGTH:
             looped = self._loop(adapter, chain, frames)
         else:
             looped = self._loop_long(adapter, chain, frames)
         self._node.board.counters[Counter.RX_MISSED] += len(frames) - looped
-        chain.status = Status.SUCCESS
-        adapter.send_net_buffer_lists_complete(chain)
+
+    def indicate(self, adapter: Adapter, copies: NblChain) -> None:
+        """Lend copies to the drivers above."""
+        adapter.indicate_receive_net_buffer_lists(copies)
 
     def _loop(self, adapter: Adapter, chain: NblChain, frames: FrameRows) -> int:
         """Indicate copies of as many frames as possible, as one chain; return how many."""
-        count = min(len(frames), adapter.receive_room, self._node.pool.free_count)
-        if not count:
-            return 0
+        count = min(len(frames), adapter.receive_room)
         copies = adapter.allocate_net_buffer_lists(count, frames.lengths[:count].astype(np.uint32))
         count = len(copies)
         if not count:
@@ -44,7 +50,7 @@ class Loopback(Miniport):
         copies.packet_id = chain.packet_id[frames.packet[:count]]
         block = frames.block()[:count]
         self._node.arena.cells[copies.slots, : block.shape[1]] = block
-        adapter.indicate_receive_net_buffer_lists(copies)
+        self.indicate(adapter, copies)
         return count
 
     def _loop_long(self, adapter: Adapter, chain: NblChain, frames: FrameRows) -> int:
@@ -60,6 +66,6 @@ class Loopback(Miniport):
                 continue
             write_frame(self._node.pool, copy, frames.rows[index, :length])
             copy.packet_id = ids[packet : packet + 1]
-            adapter.indicate_receive_net_buffer_lists(copy)
+            self.indicate(adapter, copy)
             looped += 1
         return looped

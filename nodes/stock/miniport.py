@@ -172,15 +172,19 @@ class StockMiniport(Miniport):
 
     def oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
         """Answer at once, as far as the NIC knows."""
-        return self._oids.answer(request)
+        return self._answer(adapter, request)
 
     def direct_oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
         """Answer at once, whatever else is being asked."""
-        return self._oids.answer(request)
+        return self._answer(adapter, request)
 
     def synchronous_oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
         """Answer at once."""
-        return self._oids.answer(request)
+        return self._answer(adapter, request)
+
+    def _answer(self, adapter: Adapter, request: OidRequest) -> Status:
+        gone = adapter.read_register() == ALL_ONES
+        return Status.NOT_ACCEPTED if gone else self._oids.answer(request)
 
     @property
     def connected(self) -> bool:

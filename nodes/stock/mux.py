@@ -99,9 +99,10 @@ class Mux(Intermediate):
         return Status.SUCCESS
 
     def unbind_adapter(self, binding: Binding) -> Status | None:
-        """Complete what still waits for this binding: it will not come back."""
+        """Complete what still waits for this binding: it will not come back, and neither will a way through it."""
         lane = self._lanes[binding]
         lane.open = False
+        lane.gone = True
         self._flush(lane)
         return None
 
@@ -150,6 +151,10 @@ class Mux(Intermediate):
         return chain[~lost]
 
     def _wait(self, lane: FairLane, adapter: Adapter, chain: NblChain, flags: int) -> None:
+        """Let a chain wait for its way; one whose way is gone for ever comes back with PAUSED."""
+        if lane.gone:
+            self._end(adapter, chain, Status.PAUSED)
+            return
         queue = self._queues[adapter]
         if not queue:
             lane.waiting.append(queue)
@@ -165,7 +170,7 @@ class Mux(Intermediate):
 
     def _reassign(self, away_from: FairLane | None = None) -> None:
         """Give all drivers above the first open way, not the one that just failed if there is another."""
-        lanes = list(self._lanes.values())
+        lanes = [lane for lane in self._lanes.values() if not lane.gone] or list(self._lanes.values())
         ways = [lane for lane in lanes if lane.open]
         chosen = next((lane for lane in ways if lane is not away_from), ways[0] if ways else lanes[0])
         for lane in lanes:

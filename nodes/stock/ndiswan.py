@@ -12,7 +12,7 @@ from nodes.chain import NblChain
 from nodes.crossing import Op
 from nodes.frames import node_mac
 from nodes.metrics import Counter
-from nodes.ndis import Adapter, Binding, Intermediate
+from nodes.ndis import Adapter, Binding, Intermediate, NetEvent
 from nodes.ndis.indication import StatusIndication
 from nodes.ndis.oid import OidRequest
 from nodes.ndis.routing import by_receiver, by_sender
@@ -115,6 +115,11 @@ class NdisWan(Intermediate):
         self.bundle.abort(Status.PAUSED)
         return Status.SUCCESS
 
+    def halt(self) -> None:
+        """Wait for no fragment any more (N6-PNP-14)."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
         """Send a chain over the links; without any, once lines have been up, it fails."""
         self.bundle.send(chain)
@@ -126,7 +131,8 @@ class NdisWan(Intermediate):
         self.free(chain)
 
     def cancel_send(self, adapter: Adapter, cancel_id: int) -> None:
-        """Complete packets of this driver and id of which nothing has been sent yet as SEND_ABORTED (N6-CAN-05)."""
+        """Complete packets of this driver and id of which nothing has been sent yet as SEND_ABORTED, and pass
+        the id on to the miniports (N6-CAN-05, N6-CAN-06)."""
         came = next(port.index for port in self._above if self._adapters[port] is adapter)
 
         def wanted(slots: Slots) -> NDArray[np.bool_]:
@@ -135,6 +141,8 @@ class NdisWan(Intermediate):
             return mine
 
         self.bundle.abort(Status.SEND_ABORTED, wanted)
+        for binding in self.bindings:
+            binding.cancel_send_net_buffer_lists(cancel_id)
 
     def oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
         """Answer for the bundle as a whole: speed, state, sizes and address; other OIDs are not supported."""
@@ -144,9 +152,26 @@ class NdisWan(Intermediate):
         """Take what a WAN miniport answers; errors as for `Linkage.answered`."""
         self.linkage.answered(binding, request, status)
 
+    def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
+        """Send nothing on the lines of a paused binding (N6-PNP-09)."""
+        if event in (NetEvent.PAUSE, NetEvent.RESTART):
+            self.linkage.hold(binding, held=event is NetEvent.PAUSE)
+        return Status.SUCCESS
+
+    def unbind_adapter(self, binding: Binding) -> Status | None:
+        """Take down the lines of a binding that is undone."""
+        self.linkage.hang_up(self.linkage.port_of(binding))
+        return None
+
     def status(self, binding: Binding, indication: StatusIndication) -> None:
-        """Take what a WAN miniport says of its lines (WAN-LNK-07); other indications are passed on."""
-        if not self.linkage.status(binding, indication):
+        """Take what a WAN miniport says of its lines (WAN-LNK-07), hold sends while it is being reset (N6-IM-06).
+
+        Other indications are passed on.
+        """
+        if indication.code in (Status.RESET_START, Status.RESET_END):
+            held = indication.code == Status.RESET_START or not binding.running
+            self.linkage.hold(binding, held=held)
+        elif not self.linkage.status(binding, indication):
             super().status(binding, indication)
 
     def count_malformed(self) -> None:
@@ -170,7 +195,10 @@ class NdisWan(Intermediate):
             self.linkage.hang_up(port)
 
     def deliver(self, frames: list[bytes]) -> None:
-        """Indicate Ethernet frames to the drivers above; those without a packet or room are missed."""
+        """Indicate Ethernet frames to the drivers above, unless paused; those without a packet or room are missed."""
+        if not self._node.lifecycle.running:
+            self._node.board.counters[Counter.DROPPED] += len(frames)
+            frames = []
         short = [frame for frame in frames if len(frame) <= CELL_LENGTH]
         if len(short) == len(frames):
             self._indicate_short(frames)

@@ -51,13 +51,15 @@ class Queue:
 class FairLane:
     """One binding below and the queues that wait for it, first the one whose turn it is for `left` more packets.
 
-    `open` says whether sends may leave there: not while it is paused, its adapter is being reset, or about to go.
+    `open` says whether sends may leave there: not while it is paused, its adapter is being reset, or about to go;
+    `gone` that they never will again.
     """
 
     def __init__(self, binding: Binding) -> None:
         self.binding = binding
         self.waiting: deque[Queue] = deque()
         self.open = True
+        self.gone = False
         self._left = QUANTUM
 
     def next(self) -> tuple[NblChain, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from nodes.chain import NblChain
 from nodes.irql import Irql
 from nodes.metrics import Counter
-from nodes.ndis import Adapter
+from nodes.ndis import Adapter, DevicePnpEvent
 from nodes.ndis.oid import OidRequest
 from nodes.nic import Receiver, Transmitter, Wire
 from nodes.options import Choice, Count, Duration, Positive, Quantity, Rate
@@ -101,7 +101,7 @@ class StockWanMiniport(WanMiniport):
         )
         self._packets: dict[int, WanPacket] = {}
         self._asked: list[OidRequest] = []
-        self._pausing = False
+        self._pausing = self._resetting = False
 
     def wan_info(self) -> WanInfo:
         """Return the properties of the link."""
@@ -121,6 +121,19 @@ class StockWanMiniport(WanMiniport):
             return Status.SUCCESS
         self._pausing = True
         return Status.PENDING
+
+    def reset(self) -> Status:
+        """Abort what has not left, wait for what is on the line (N6-RST-03, N6-RST-04)."""
+        self._abort(Status.RESET_IN_PROGRESS)
+        if self._transmitter.idle:
+            return Status.SUCCESS
+        self._resetting = True
+        return Status.PENDING
+
+    def device_pnp_event_notify(self, adapter: Adapter, event: DevicePnpEvent) -> None:
+        """Fail what has not left: the device is gone (N6-UNB-05)."""
+        self._receiver.disable()
+        self._abort(Status.FAILURE)
 
     def connect(self) -> None:
         """Bring the line up, then answer who asked for its call (WAN-LNK-02)."""
@@ -189,14 +202,28 @@ class StockWanMiniport(WanMiniport):
 
     def _left(self, chain: NblChain) -> None:
         self._node.board.counters[Counter.WIRE_SENT] += len(chain)
+        self._end(chain, Status.SUCCESS)
+        if self._resetting and self._transmitter.idle:
+            self._resetting = False
+            self.adapter.reset_complete(Status.SUCCESS)
+        if self._pausing and self._transmitter.idle:
+            self._pausing = False
+            self.pause_complete()
+
+    def _abort(self, status: Status) -> None:
+        """End what waits, at the level at which sends are completed (WAN-SND-09)."""
+        old = self.raise_irql(Irql.DISPATCH)
+        for chain in self._transmitter.take_queued(lambda chain: np.ones(len(chain), np.bool_)):
+            self._end(chain, status)
+        self.lower_irql(old)
+
+    def _end(self, chain: NblChain, status: Status) -> None:
+        """Free the NIC's own copies and complete NDISWAN's packets."""
         own = chain.handles >> np.uint64(POOL_SHIFT) & np.uint64(MAX_POOLS - 1) == self._node.spec.node
         if own.any():
             self.free(chain[own])
         for handle in chain.handles[~own].tolist():
-            self.adapter.wan_send_complete(self._packets.pop(handle), Status.SUCCESS)
-        if self._pausing and self._transmitter.idle:
-            self._pausing = False
-            self.pause_complete()
+            self.adapter.wan_send_complete(self._packets.pop(handle), status)
 
     def _received(self, chain: NblChain) -> None:
         """Indicate frames one by one, as one batch, and use their buffers again."""

@@ -57,6 +57,7 @@ class Linkage:
         self._ports = ports
         self._remote, self._local = addresses
         self._infos: dict[Binding, WanInfo] = {}
+        self._held: set[Binding] = set()
         self._early: dict[Binding, list[MacLineUp]] = {binding: [] for binding in ports}
         self._been_up = False
         self._takers: dict[int, tuple[type[Record], Callable[[Binding, Record], None]]] = {
@@ -132,6 +133,18 @@ class Linkage:
             take(binding, record)
         return True
 
+    def hold(self, binding: Binding, *, held: bool) -> None:
+        """Send nothing on the lines of a binding that is paused or whose adapter is being reset, or go on again."""
+        (self._held.add if held else self._held.discard)(binding)
+        for link in self.links:
+            if link.port is self._ports[binding]:
+                link.held = held
+        self._driver.bundle.pump()
+
+    def port_of(self, binding: Binding) -> Port:
+        """Return the port that a binding sends through."""
+        return self._ports[binding]
+
     def hang_up(self, port: Port) -> None:
         """Take down the lines of a miniport that has died."""
         binding = next(binding for binding, its in self._ports.items() if its is port)
@@ -154,6 +167,7 @@ class Linkage:
             link = Link(
                 self._ports[binding], record.ndis_link_handle, record.ndis_link_context, self._infos[binding]
             )
+            link.held = binding in self._held
             self.links.add(link)
             self._driver.inbound.join(link.context)
         link.line_up(record)

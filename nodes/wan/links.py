@@ -29,6 +29,7 @@ class Link:
     `handle` is the miniport's name for it, which sends bear (WAN-SND-12), `context` NDISWAN's, which indications bear;
     `speed` in bit/s, `free_at` when all that was given to it will have left (ns, an estimate), `load` how long all of
     that takes together (ns).
+    `held` says that nothing may be sent on it for now.
     """
 
     port: Port
@@ -41,11 +42,12 @@ class Link:
     outstanding: int = 0
     free_at: int = 0
     load: int = 0
+    held: bool = False
 
     @property
     def room(self) -> int:
         """Return how many more packets may be outstanding now (WAN-SND-05)."""
-        return min(self.window - self.outstanding, self.port.room())
+        return 0 if self.held else min(self.window - self.outstanding, self.port.room())
 
     def line_up(self, record: MacLineUp) -> None:
         """Take speed, quality and window of a line-up, the first or a later one (WAN-LNK-03).
@@ -129,7 +131,7 @@ class Links:
         By `soonest` it is the link with room on which the packet would have left first. By `weights` links take turns
         in proportion to their speeds, whatever the time, and one whose turn it is is waited for.
         """
-        fitting = [link for link in self if link.info.max_frame_size >= length]
+        fitting = [link for link in self if link.info.max_frame_size >= length and not link.held]
         if self._by_weights:
             link = min(
                 fitting, key=lambda link: (link.load + link.duration(length), link.context), default=None

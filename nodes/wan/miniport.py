@@ -156,9 +156,11 @@ class WanMiniport(Miniport):
             )
 
     def _refusal(self, port: Port, packet: WanPacket) -> Status | None:
-        """Return the status of a send that never reaches the driver: paused, or for a link that is not up."""
+        """Return the status of a send that never reaches the driver: paused, in a reset, or for a link not up."""
         if not self._node.lifecycle.running:
             return Status.PAUSED
+        if self.adapter.resets.active:
+            return Status.RESET_IN_PROGRESS
         line = self.adapter.line_of(packet.link_handle)
         if line is None:
             message = f"{port.spec.peer_name} sent on link {packet.link_handle:#x}, which had no line-up"
