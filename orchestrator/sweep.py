@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,17 +41,22 @@ class SweepRow:
 
 
 def sweep(
-    topology: Topology, limit: int, *, seconds: float | None = SECONDS, output: Path | None = None
+    topology: Topology,
+    limit: int,
+    *,
+    seconds: float | None = SECONDS,
+    output: Path | None = None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> list[SweepRow]:
     """Run `topology` inline again and again, with another allocation failing each time; return what each came to.
 
     The nodes that `topology.force.nodes` names, or all, take turns. A node is done with when its next allocation is
-    never reached, or after `limit` of them. What else is forced stays as it is.
+    never reached, or after `limit` of them. What else is forced stays as it is. `go_on` is asked before each run.
     """
     rows: list[SweepRow] = []
     for node in topology.force.nodes or topology.nodes:
         for number in range(1, limit + 1):
-            row = _try(topology, node, number, seconds, output)
+            row = None if not go_on() else _try(topology, node, number, seconds, output)
             if row is None:
                 break
             rows.append(row)

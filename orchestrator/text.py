@@ -37,7 +37,7 @@ def render(report: Report) -> Group:
         parts += [Text(), *_thresholds(report.thresholds)]
     parts += [Text(), _nodes(report), Text(), _edges(report.edges)]
     if report.violations:
-        parts += [Text(), *_violations(report)]
+        parts += [Text(), *render_violations(report.violations, report.violation_count)]
     return Group(*parts)
 
 
@@ -205,14 +205,15 @@ def _edges(edges: Sequence[EdgePart]) -> Table:
     )
 
 
-def _violations(report: Report) -> list[RenderableType]:
-    """Show the first violation of each kind: the same rule, broken by the same node at the same line."""
+def render_violations(violations: Sequence[ViolationPart], count: int) -> list[RenderableType]:
+    """Show the first violation of each kind: the same rule, broken by the same node at the same line.
+
+    `count` is how many there were, told one by one or not.
+    """
     kinds: dict[tuple[str, str, str], list[ViolationPart]] = {}
-    for violation in report.violations:
+    for violation in violations:
         kinds.setdefault((violation.rule, violation.node, violation.source), []).append(violation)
-    title = (
-        f"{report.violation_count:,} violation{'s' if report.violation_count != 1 else ''} of the contract"
-    )
+    title = f"{count:,} violation{'s' if count != 1 else ''} of the contract"
     if len(kinds) > _SHOWN_KINDS:
         title += f" of {len(kinds)} kinds, the first {_SHOWN_KINDS} of them"
     parts: list[RenderableType] = [Text(title, style=_BAD)]

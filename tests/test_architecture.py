@@ -21,6 +21,7 @@ DATA_PLANE = {"msgpack", "numpy", "posix_ipc", "zmq"}
 CONTROL_PLANE = DATA_PLANE | {
     "click",
     "hdrh",
+    "junitparser",
     "pcapng",
     "psutil",
     "pydantic",

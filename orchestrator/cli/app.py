@@ -14,6 +14,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("orchestrator.cli.describe:validate", "Check topology files; show all mistakes at once."),
     "graph": ("orchestrator.cli.describe:graph", "Draw a topology as Mermaid or dot."),
     "drivers": ("orchestrator.cli.describe:drivers", "List drivers, or show one with its options."),
+    "verify": (
+        "orchestrator.cli.verify:verify",
+        "Certify a driver: put it between checked neighbours and play jobs that a wrong one fails.",
+    ),
     "rules": ("orchestrator.cli.rules:rules", "List the rules of the contract and how each is held."),
     "schema": (
         "orchestrator.cli.describe:schema",

@@ -76,14 +76,19 @@ def drivers(name: str | None, drivers: tuple[Path, ...], format: str) -> None:
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["topology", "report"]), default="topology")
+@click.argument("what", type=click.Choice(["topology", "report", "certificate"]), default="topology")
 @drivers_option
 def schema(what: str, drivers: tuple[Path, ...]) -> None:
-    """Print the JSON schema of topology files (for editors) or of the report of `run --format json`."""
+    """Print the JSON schema of topology files (for editors), of the report of `run` or the certificate of `verify`."""
     if what == "report":
         from orchestrator.report_model import report_schema
 
         click.echo(json.dumps(report_schema(), indent=2))
+        return
+    if what == "certificate":
+        from orchestrator.verify.certificate import certificate_schema
+
+        click.echo(json.dumps(certificate_schema(), indent=2))
         return
     from orchestrator.topology import topology_schema
 

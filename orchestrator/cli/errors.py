@@ -33,6 +33,8 @@ _KNOWN: tuple[tuple[str, str, type[Failure]], ...] = (
     ("orchestrator.query", "NoSuchNode", InvalidInput),
     ("orchestrator.query", "QueryFailed", Failure),
     ("nodes.loader", "DriverLoadError", InvalidInput),
+    ("orchestrator.verify.subject", "NotVerifiable", InvalidInput),
+    ("orchestrator.verify.play", "PlayInterrupted", Failure),
     ("orchestrator.plan", "PlanTooLarge", InvalidInput),
     ("shm.errors", "SharedMemoryFull", InvalidInput),
     ("shm.errors", "SharedMemoryError", Failure),
