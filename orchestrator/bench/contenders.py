@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from orchestrator.bench.peers.zeromq import ZmqPeer
 from orchestrator.bench.result import Result
 from orchestrator.bench.topologies import LEVEL
 from orchestrator.bench.work import Load
+
+_LEVEL_MARK = "-verify-"
 
 
 class Contender(Protocol):
@@ -58,11 +61,11 @@ class Driven:
         return measure(self.peer, self.name, replace(load, apart=self.apart))
 
 
-def contenders(level: int = LEVEL) -> dict[str, Contender]:
-    """List all, in the order of the table; `level` is how much of the contract ndisim checks."""
+def contenders(levels: Sequence[int] = (LEVEL,)) -> dict[str, Contender]:
+    """List all, in the order of the table; `levels` are how much of the contract ndisim checks, a row for each."""
     listed: list[Contender] = [
-        NdisimContender(level=level),
-        NdisimContender("ndisim-coalesce", coalesce=True, level=level),
+        *(NdisimContender(_at("ndisim", level), level=level) for level in levels),
+        *(NdisimContender(_at("ndisim-coalesce", level), coalesce=True, level=level) for level in levels),
         Driven("queue", QueuePeer()),
         Driven("pipe", PipePeer()),
         Driven("zmq", ZmqPeer()),
@@ -73,3 +76,12 @@ def contenders(level: int = LEVEL) -> dict[str, Contender]:
         WritingContender(),
     ]
     return {contender.name: contender for contender in listed}
+
+
+def chosen(names: Collection[str], levels: Sequence[int]) -> list[Contender]:
+    """Return the contenders of these names, ndisim at each of the levels."""
+    return [one for name, one in contenders(levels).items() if name.partition(_LEVEL_MARK)[0] in names]
+
+
+def _at(name: str, level: int) -> str:
+    return name if level == LEVEL else f"{name}{_LEVEL_MARK}{level}"

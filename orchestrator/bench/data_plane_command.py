@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.bench.contenders import contenders
+from nodes.verifier.level import Level
+from orchestrator.bench.contenders import chosen, contenders
 from orchestrator.bench.data_plane import Plan, run_plan
 from orchestrator.bench.output import format_option, repeat_option, say, show
 from orchestrator.bench.result import Result, Row
@@ -25,6 +26,13 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -
     if not all(1 <= number <= 4096 for number in numbers):
         raise click.BadParameter("a chain has 1 to 4096 packets")
     return numbers
+
+
+def _levels(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
+    """Parse a comma-separated list of levels."""
+    if not all(part in {str(level.value) for level in Level} for part in value.split(",")):
+        raise click.BadParameter(f"{value!r} is not a list of levels 0 to 4 such as 0,2")
+    return [int(part) for part in dict.fromkeys(value.split(","))]
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str]:
@@ -49,10 +57,11 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option(
     "--verify",
-    type=click.Choice(["0", "2"]),
+    "levels",
+    callback=_levels,
     default=str(LEVEL),
     show_default=True,
-    help="How much of the contract ndisim checks.",
+    help="How much of the contract ndisim checks, 0 to 4; for several, as 0,2, a row each.",
 )
 @repeat_option(5)
 @format_option
@@ -62,15 +71,14 @@ def data_plane(
     chains: list[int],
     packets: int,
     seconds: float,
-    verify: str,
+    levels: list[int],
     repeat: int,
     form: str,
 ) -> None:
     """Packets per second through sender, relay and bottom and back, beside other ways to do it."""
     plan = Plan(list(Job) if job == "all" else [Job(job)], chains, packets, seconds, repeat)
-    known = contenders(level=int(verify))
     present = []
-    for contender in (known[name] for name in peers):
+    for contender in chosen(peers, levels):
         cure = contender.missing()
         if cure is None:
             present.append(contender)

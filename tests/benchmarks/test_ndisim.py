@@ -10,7 +10,7 @@ import pytest
 from nodes.chain import NblChain
 from nodes.ndis import Adapter
 from nodes.status import Status
-from orchestrator.bench.contenders import contenders
+from orchestrator.bench.contenders import chosen, contenders
 from orchestrator.bench.drivers import BenchBottom, BenchSender
 from orchestrator.bench.peers.ndisim import NdisimContender
 from orchestrator.bench.runs import RunUseless, figures
@@ -67,3 +67,11 @@ def test_a_silent_topology_has_as_many_nodes_as_asked_for(count: int) -> None:
     topology = silent(count)
     assert len(topology.nodes) == count
     assert not any(dataclasses.asdict(node.options).get("packets") for node in topology.nodes.values())
+
+
+def test_each_level_asked_for_has_rows_of_its_own() -> None:
+    assert [one.name for one in chosen(["ndisim"], [0, 2])] == ["ndisim-verify-0", "ndisim"]
+    assert [one.name for one in chosen(["queue", "ndisim-coalesce"], [4])] == [
+        "ndisim-coalesce-verify-4",
+        "queue",
+    ]
