@@ -12,7 +12,7 @@ import click
 from orchestrator.cli.app import current_version
 from orchestrator.cli.options import FILE, drivers_option, format_option
 from orchestrator.drivers import Catalogue, DriverInfo
-from orchestrator.topology import TopologyError, load_topology
+from orchestrator.topology import TopologyError
 
 
 @click.command()
@@ -21,15 +21,14 @@ from orchestrator.topology import TopologyError, load_topology
 @format_option("text", "json")
 @click.pass_context
 def validate(ctx: click.Context, files: tuple[Path, ...], drivers: tuple[Path, ...], format: str) -> None:
-    """Check topology FILES and show every mistake with its line and column; exit code 2 if there is one."""
-    from orchestrator.cli.inputs import check_captures
+    """Check topology FILES, or shapes, and show every mistake with its line and column; exit code 2 if there is one."""
+    from orchestrator.cli.inputs import read_topology
 
     catalogue = Catalogue(drivers)
     results: list[dict[str, Any]] = []
     for file in files:
         try:
-            topology = load_topology(file, catalogue)
-            check_captures(topology, catalogue, str(file))
+            topology = read_topology(file, catalogue)
         except TopologyError as error:
             results.append({"file": str(file), "valid": False, **json.loads(error.to_json())})
             if format == "text":
@@ -52,10 +51,11 @@ def validate(ctx: click.Context, files: tuple[Path, ...], drivers: tuple[Path, .
 @drivers_option
 @format_option("mermaid", "dot")
 def graph(file: Path, drivers: tuple[Path, ...], format: str) -> None:
-    """Draw the topology in FILE: layers from top to bottom, wires across."""
+    """Draw the topology in FILE, or a shape: layers from top to bottom, wires across."""
+    from orchestrator.cli.inputs import read_topology
     from orchestrator.topology import to_dot, to_mermaid
 
-    topology = load_topology(file, Catalogue(drivers))
+    topology = read_topology(file, Catalogue(drivers))
     click.echo((to_mermaid if format == "mermaid" else to_dot)(topology).rstrip("\n"))
 
 

@@ -12,11 +12,25 @@ import click
 from nodes.loader import load_driver
 from nodes.options import InputFile, OutputFile
 from orchestrator.drivers import Catalogue
+from orchestrator.stress.shapes import is_shape, shape_topology
+from orchestrator.topology import load_topology
 from orchestrator.topology.fields import Marker, split_hint
 from orchestrator.topology.model import NodeModel, Topology
 from orchestrator.topology.problems import Problem, TopologyError
 
 OUTPUT_BASE = Path("ndisim-out")
+
+
+def read_topology(target: Path, catalogue: Catalogue) -> Topology:
+    """Return the topology in a file, with its captures checked, or the one that a shape stands for.
+
+    A file that exists comes first; raises TopologyError with all that is wrong.
+    """
+    if is_shape(target):
+        return shape_topology(str(target), catalogue)
+    topology = load_topology(target, catalogue)
+    check_captures(topology, catalogue, str(target))
+    return topology
 
 
 def check_captures(topology: Topology, catalogue: Catalogue, source: str) -> None:

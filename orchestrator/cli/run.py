@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from orchestrator.topology import Topology
 
 DEFAULT_NS = 10_000_000_000
-REPORT_JSON = "report.json"
-REPORT_TEXT = "report.txt"
 
 
 @dataclass(frozen=True)
@@ -97,47 +93,28 @@ class Wishes:
 def run(ctx: click.Context, /, **options: Any) -> None:
     """Run the topology in FILE until its sources are done or the time is up, then print the report.
 
+    FILE may also be a shape, such as mux:above=64,below=2.
     Ctrl-C stops the run in order and still prints the report; the exit code is that of the verdict.
     """
     wishes = Wishes(limit_ns=options.pop("for"), **options)
     if wishes.forced.sweep:
         ctx.exit(_sweep(wishes))
     report = _execute(wishes)
-    _print(report, wishes.format)
+    from orchestrator.cli.execution import print_report
+
+    print_report(report, wishes.format)
     ctx.exit(report.exit_code)
 
 
 def _execute(wishes: Wishes) -> Report:
-    with ExitStack() as stack:
-        server = None
-        if wishes.mode == "processes":
-            from orchestrator.processes import warm
+    from orchestrator.cli.execution import Setting, carry_out, warmed, write_report
 
-            server = warm()  # first of all: it imports while this process reads the topology
-            stack.callback(server.close)
+    with warmed(wishes.mode) as server:
         topology, output = _read(wishes)
-
-        from orchestrator.live import progress_for
-        from orchestrator.outcome import look, report_of
-        from orchestrator.run import launch
-
-        with launch(
-            topology, mode=wishes.mode, output=output, violation_policy=wishes.on_violation, warm=server
-        ) as started:
-            planned = wishes.planned_ns
-            with progress_for(planned, quiet=wishes.quiet) as progress:
-                progress.update(look(started))
-                started.wait(
-                    None if planned is None else planned / 1e9, on_tick=lambda now: progress.update(look(now))
-                )
-            started.stop()
-        for warning in started.warnings:
-            click.echo(f"ndisim: {warning}", err=True)
-        if started.error is not None:
-            click.echo(f"ndisim: {str(started.error).partition(chr(10))[0]}", err=True)
-        report = report_of(started)
-        if output is not None:
-            _write(report, wishes.file, output)
+        setting = Setting(wishes.mode, wishes.planned_ns, output, wishes.on_violation, wishes.quiet)
+        report = carry_out(topology, setting, server)
+    if output is not None:
+        write_report(report, topology, wishes.file, output)
     return report
 
 
@@ -156,31 +133,11 @@ def _sweep(wishes: Wishes) -> int:
 
 
 def _read(wishes: Wishes) -> tuple[Topology, Path | None]:
-    from orchestrator.cli.inputs import check_captures, output_directory, override
+    from orchestrator.cli.inputs import output_directory, override, read_topology
     from orchestrator.drivers import Catalogue
-    from orchestrator.topology import load_topology
 
     catalogue = Catalogue(wishes.drivers)
-    topology = load_topology(wishes.file, catalogue)
-    check_captures(topology, catalogue, str(wishes.file))
+    topology = read_topology(wishes.file, catalogue)
     topology = override(topology, seed=wishes.seed, packets=wishes.packets)
     topology = with_verification(topology, wishes.levels, wishes.forced)
     return topology, output_directory(topology, catalogue, wishes.out)
-
-
-def _write(report: Report, file: Path, output: Path) -> None:
-    from orchestrator.text import to_text
-
-    shutil.copyfile(file, output / file.name)
-    (output / REPORT_JSON).write_text(report.to_json() + "\n")
-    (output / REPORT_TEXT).write_text(to_text(report))
-    click.echo(f"ndisim: report and outputs are in {output}", err=True)
-
-
-def _print(report: Report, format: str) -> None:
-    if format == "json":
-        click.echo(report.to_json())
-        return
-    from orchestrator.text import render, show
-
-    show(render(report))

@@ -1,0 +1,100 @@
+"""One run as a command carries it out: launched, watched, reported, and written to its output directory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.processes import ForkServer
+    from orchestrator.report_model import Report
+    from orchestrator.topology import Topology
+
+Mode = Literal["processes", "inline"]
+OnViolation = Literal["stop", "report", "bug-check"]
+
+REPORT_JSON = "report.json"
+REPORT_TEXT = "report.txt"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a run is carried out: for `planned_ns` at most (None: no limit), with outputs in `output` (None: none)."""
+
+    mode: Mode = "processes"
+    planned_ns: int | None = None
+    output: Path | None = None
+    on_violation: OnViolation | None = None
+    quiet: bool = False
+
+
+@contextmanager
+def warmed(mode: Mode) -> Iterator[ForkServer | None]:
+    """Let a fork server import while the block reads its input; None in mode inline, which needs none."""
+    if mode == "inline":
+        yield None
+        return
+    from orchestrator.processes import warm
+
+    server = warm()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def carry_out(topology: Topology, setting: Setting, server: ForkServer | None = None) -> Report:
+    """Run a topology with progress on stderr and return its report; `server` is taken over."""
+    from orchestrator.live import progress_for
+    from orchestrator.outcome import look, report_of
+    from orchestrator.run import launch
+
+    planned = setting.planned_ns
+    with launch(
+        topology,
+        mode=setting.mode,
+        output=setting.output,
+        violation_policy=setting.on_violation,
+        warm=server,
+    ) as started:
+        with progress_for(planned, quiet=setting.quiet) as progress:
+            progress.update(look(started))
+            started.wait(
+                None if planned is None else planned / 1e9, on_tick=lambda now: progress.update(look(now))
+            )
+        started.stop()
+    for warning in started.warnings:
+        click.echo(f"ndisim: {warning}", err=True)
+    if started.error is not None:
+        click.echo(f"ndisim: {str(started.error).partition(chr(10))[0]}", err=True)
+    return report_of(started)
+
+
+def write_report(report: Report, topology: Topology, file: Path, output: Path) -> None:
+    """Write report and topology to `output`: a copy of `file`, or where that is a shape what it stands for."""
+    from orchestrator.text import to_text
+    from orchestrator.topology import dump_topology
+
+    if file.is_file():
+        shutil.copyfile(file, output / file.name)
+    else:
+        (output / f"{topology.name}.ndisim.yml").write_text(dump_topology(topology))
+    (output / REPORT_JSON).write_text(report.to_json() + "\n")
+    (output / REPORT_TEXT).write_text(to_text(report))
+    click.echo(f"ndisim: report and outputs are in {output}", err=True)
+
+
+def print_report(report: Report, format: str) -> None:
+    """Write a report to stdout."""
+    if format == "json":
+        click.echo(report.to_json())
+        return
+    from orchestrator.text import render, show
+
+    show(render(report))
