@@ -87,15 +87,21 @@ class Sides:
 def _deaf_to_interrupts() -> Iterator[None]:
     """Let processes started in the block never get SIGINT: Ctrl-C is for the harness, which then ends them.
 
-    A mask is inherited, and what comes meanwhile is delivered here afterwards. The tracker of `multiprocessing`
-    unblocks SIGINT when it starts, so it is started before.
+    A mask is inherited. It holds off no SIGINT that another thread of this process takes, so one that comes meanwhile
+    is noted, and raised again afterwards. The tracker of `multiprocessing` unblocks SIGINT when it starts, so it is
+    started before.
     """
     resource_tracker.ensure_running()
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
