@@ -1,4 +1,7 @@
-"""Fixtures for every test: runs of its own for each pytest worker, and a leak check after each test."""
+"""For every test: runs of its own for each pytest worker, a leak check after each, and examples that never change.
+
+Hypothesis draws the same examples every time, and how long a busy machine takes for one decides nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,14 @@ from pathlib import Path
 
 import posix_ipc
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.leaks import Holdings, strays, token_prefix
+
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("repeatable")
 
 _PREFIX = token_prefix(os.environ.get("PYTEST_XDIST_WORKER", ""), os.getpid())
 
