@@ -42,6 +42,7 @@ def report_of(run: Run) -> Report:
         violations=run.violations,
         error=f"{type(run.error).__name__}: {run.error}".rstrip() if run.error else None,
         trace_sha256=run.trace_sha256,
+        series=run.sampler.rows(),
     )
     return build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))
 

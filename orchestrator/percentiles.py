@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
-from shm.histogram import OCTAVES, bucket_bounds
+from shm.histogram import bucket_bounds
 
-_HIGHEST = 1 << (OCTAVES + 1)
-_DIGITS = 3
-_QUANTILES = (50.0, 90.0, 99.0, 99.9)
+_QUANTILES = (0.5, 0.9, 0.99, 0.999)
 
 
 @dataclass(frozen=True)
@@ -27,26 +25,18 @@ class Durations:
     maximum: float | None
 
 
-def to_hdr(buckets: NDArray[np.uint64]) -> HdrHistogram:
-    """Return an HdrHistogram (ns) of u64[BUCKETS] counts, each bucket recorded at its midpoint."""
-    histogram = HdrHistogram(1, _HIGHEST, _DIGITS)
-    low, high = bucket_bounds()
-    for bucket in np.flatnonzero(buckets).tolist():
-        histogram.record_value(max(1, int((low[bucket] + high[bucket]) / 2)), int(buckets[bucket]))
-    return histogram
-
-
 def summarise(buckets: NDArray[np.uint64]) -> Durations:
-    """Return the percentiles of u64[BUCKETS] counts.
+    """Return the percentiles of u64[BUCKETS] counts, each the middle of the bucket that it lies in.
 
     The maximum is the upper edge of the highest bucket in use, so nothing took longer.
     """
     used = np.flatnonzero(buckets)
     if not len(used):
         return Durations(0, None, None, None, None, None)
-    histogram = to_hdr(buckets)
-    maximum = float(bucket_bounds()[1][used[-1]])
-    p50, p90, p99, p999 = (
-        min(float(histogram.get_value_at_percentile(quantile)), maximum) for quantile in _QUANTILES
-    )
-    return Durations(int(buckets.sum()), p50, p90, p99, p999, maximum)
+    low, high = bucket_bounds()
+    counts = buckets[used].cumsum()
+    total = int(counts[-1])
+    ranks = [max(1, math.ceil(quantile * total)) for quantile in _QUANTILES]
+    found = used[np.searchsorted(counts, np.array(ranks, np.uint64))]
+    p50, p90, p99, p999 = ((low[found] + high[found]) / 2).tolist()
+    return Durations(total, p50, p90, p99, p999, float(high[used[-1]]))

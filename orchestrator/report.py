@@ -23,10 +23,12 @@ from orchestrator.report_model import (
     ReceivedPart,
     Report,
     RunPart,
+    SeriesRow,
     ThresholdPart,
     ViolationPart,
     WirePart,
     decide,
+    microseconds,
     report_schema,
 )
 from orchestrator.thresholds import STATUS_PREFIX, Outcome, evaluate
@@ -60,6 +62,7 @@ class RunFacts:
     error: str | None = None
     void: str | None = None
     trace_sha256: str | None = None
+    series: Sequence[SeriesRow] = ()
 
 
 def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = lambda handle: []) -> Report:
@@ -102,6 +105,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         one_way_us=_latency(summarise(_added(node.one_way for node in nodes))),
         wires=[_wire(node) for node in nodes if any(port.kind == "wire" for port in node.ports)],
         edges=_edges(nodes),
+        series=list(facts.series),
     )
 
 
@@ -146,17 +150,13 @@ def _conservation(of: Conservation) -> ConservationPart:
 
 def _latency(of: Durations) -> LatencyPart:
     return LatencyPart(
-        p50=_us(of.p50),
-        p90=_us(of.p90),
-        p99=_us(of.p99),
-        p999=_us(of.p999),
-        max=_us(of.maximum),
+        p50=microseconds(of.p50),
+        p90=microseconds(of.p90),
+        p99=microseconds(of.p99),
+        p999=microseconds(of.p999),
+        max=microseconds(of.maximum),
         count=of.count,
     )
-
-
-def _us(nanoseconds: float | None) -> float | None:
-    return None if nanoseconds is None else round(nanoseconds / 1000, 3)
 
 
 def _node(node: NodeView, facts: RunFacts) -> NodePart:
@@ -167,7 +167,9 @@ def _node(node: NodeView, facts: RunFacts) -> NodePart:
         pid=facts.pids.get(node.name),
         state=node.state.name.capitalize(),
         counters=node.counters,
-        held_us=HeldPart(p50=_us(held.p50), p99=_us(held.p99), max=_us(held.maximum)),
+        held_us=HeldPart(
+            p50=microseconds(held.p50), p99=microseconds(held.p99), max=microseconds(held.maximum)
+        ),
     )
 
 

@@ -20,6 +20,11 @@ EXIT_CODES: dict[Verdict, int] = {"pass": 0, "failed": 1, "void": 97, "violation
 Microseconds = Annotated[float | None, Field(description="microseconds; null where nothing was measured")]
 
 
+def microseconds(nanoseconds: float | None) -> float | None:
+    """Return a duration as the report writes it."""
+    return None if nanoseconds is None else round(nanoseconds / 1000, 3)
+
+
 class _Part(BaseModel):
     """Base of the report's parts: immutable, closed, and written with their public key names."""
 
@@ -135,6 +140,36 @@ class EdgePart(_Part):
     returned: int
 
 
+class NodeSecond(_Part):
+    """One node in a row of the series; `held` are the packets of others that it had been given when the row ended."""
+
+    completed: int
+    received: int
+    held: int
+
+
+class EdgeSecond(_Part):
+    """One edge in a row of the series: packets under way both ways when it ended, requests down and up in it."""
+
+    occupancy: int
+    down_pps: float
+    up_pps: float
+
+
+class SeriesRow(_Part):
+    """What came after the row before, up to `t_s` (seconds since all nodes ran); `in_flight` is as it stood then."""
+
+    t_s: float
+    completed: int
+    throughput_pps: float
+    p50_us: Microseconds
+    p99_us: Microseconds
+    max_us: Microseconds
+    in_flight: int
+    nodes: dict[str, NodeSecond]
+    edges: dict[str, EdgeSecond]
+
+
 class ThresholdPart(_Part):
     """How one condition of `pass:` fared; `measured` is in `unit`."""
 
@@ -165,6 +200,7 @@ class Report(_Part):
     one_way_us: LatencyPart
     wires: list[WirePart]
     edges: list[EdgePart]
+    series: list[SeriesRow]
 
     @property
     def exit_code(self) -> int:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nodes.metrics import NodeState
+from orchestrator.assembly import Parts, assemble
 from orchestrator.clean import clean
 from orchestrator.events import (
     Action,
@@ -35,11 +36,10 @@ from orchestrator.events import (
     Warn,
 )
 from orchestrator.failures import PauseOverdue, RunError
-from orchestrator.fleet import Fleet, ProcessFleet
+from orchestrator.fleet import Fleet
 from orchestrator.history import with_history
 from orchestrator.holdings import find_holdings, tell_holders
-from orchestrator.inline import InlineFleet, Scheduler, SeededScheduler
-from orchestrator.memory import RunMemory, check_room
+from orchestrator.inline import Scheduler, SeededScheduler
 from orchestrator.operations import Stack
 from orchestrator.plan import Plan, compile_plan
 from orchestrator.processes import ForkServer
@@ -47,6 +47,7 @@ from orchestrator.query import QueryServer
 from orchestrator.replays import prepare_captures
 from orchestrator.rundir import RunDirectory, run_details
 from orchestrator.script import Limits, Roster
+from orchestrator.series import Sampler
 from orchestrator.signals import Signals
 from orchestrator.steering import Steering
 from orchestrator.supervisor import Supervisor
@@ -103,6 +104,7 @@ class Run(Steering):
     plan: Plan
     arena: Arena
     boards: dict[str, Board]
+    sampler: Sampler
 
     def __init__(
         self,
@@ -236,8 +238,9 @@ class Run(Steering):
             output=self.output,
             secret=secrets.token_bytes(_SECRET_BYTES),
         )
-        self._fleet = self._make_fleet(directory.number)
-        self._resources.callback(self._fleet.close)
+        memory, self._fleet = assemble(self.plan, directory.number, self._parts(), self._resources)
+        self.arena, self.boards = memory.arena, memory.boards
+        self.sampler = Sampler(self.plan.nodes, self.boards, self.arena)
         stack = Stack(self.plan.nodes, self.topology.policy.removal_order)
         plan, resting = self.plan, (stack.paused, stack.halted)
         roster = Roster(plan.names, plan.levels, plan.sources, *resting, plan.neighbours)
@@ -254,19 +257,11 @@ class Run(Steering):
         details = run_details(directory.token, self.name, self.mode, self.plan.nodes, self.pids)
         directory.write(details, self.plan.nodes)
 
-    def _make_fleet(self, token: int) -> Fleet:
-        if self.mode == "inline" or self._server is None:
-            memory = RunMemory.local(self.plan)
-            self.arena, self.boards = memory.arena, memory.boards
-            fleet = InlineFleet(self.plan, memory, self._scheduler, self._signals)
-            fleet.on_events = self._apply if self._policy == "bug-check" else None
-            return fleet
-        check_room(self.plan)
-        memory = RunMemory.create(self.plan, token)
-        self._resources.callback(memory.unlink)
-        self.arena, self.boards = memory.arena, memory.boards
+    def _parts(self) -> Parts:
+        on_events = self._apply if self._policy == "bug-check" else None
+        server = self._server if self.mode == "processes" else None
         stall_ns = round(self._stall_after * 1e9)
-        return ProcessFleet(self.plan, memory.boards, self._server, self._signals, stall_ns)
+        return Parts(server, self._scheduler, self._signals, stall_ns, on_events)
 
     def _start(self) -> None:
         self._apply(Began())
@@ -279,15 +274,19 @@ class Run(Steering):
     def _note_end(self) -> None:
         if self.started and not self.ended:
             self.ended = self.now()
+            self.sampler.end(self.ended)
 
     def _turn(self, until: int | None, real_time: float | None) -> None:
         """Act on the next events, waiting to `until` (ns on the run's clock) or `real_time` (s) at most."""
         times = [*self._timers.values(), *([] if until is None else [until])]
         if real_time is not None and self.mode == "processes":
             times.append(round(real_time * 1e9))
+        if times and self.sampler.due is not None:  # alone it does not keep a clock going
+            times.append(self.sampler.due)
         self._apply(*self._fleet.events(min(times, default=None)))
         self._queries.receive()
         now = self._fleet.now()
+        self.sampler.look(now)
         for key in [key for key, due in self._timers.items() if due <= now]:
             del self._timers[key]
             if not self._steered(key):
@@ -334,6 +333,7 @@ class Run(Steering):
                 self._timers[key] = self.now() + after
             case Running():
                 self.started = self.now()
+                self.sampler.begin(self.started)
                 self._plan_events()
             case SourcesDone():
                 self._sources_done = True
