@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from nodes.metrics import NodeState
+from nodes.metrics import Counter, NodeState
 from orchestrator.assembly import Parts, assemble
 from orchestrator.clean import clean
 from orchestrator.events import (
@@ -141,18 +141,21 @@ class Run(Steering):
     def __enter__(self) -> Self:
         """Start the run; returns when every node is Running, or when the user interrupted the start.
 
-        Raises the named error of whatever failed, with nothing left behind.
+        Raises the named error of whatever failed, with nothing left behind. Once packets flow a failure ends the run
+        instead: there is something to report then.
         """
         try:
             self._build()
-            self._start()
+            self._apply(Began())
+            self._turn_while(Phase.STARTING)
         except BaseException:
             self._resources.close()
             raise
-        if self.error is not None:
+        if self.error is not None and not any(board.counters[Counter.SENT] for board in self.boards.values()):
             error = self.error
             self.stop()
             raise error
+        self.started = self.started or self.now()
         return self
 
     def __exit__(
@@ -262,10 +265,6 @@ class Run(Steering):
         server = self._server if self.mode == "processes" else None
         stall_ns = round(self._stall_after * 1e9)
         return Parts(server, self._scheduler, self._signals, stall_ns, on_events)
-
-    def _start(self) -> None:
-        self._apply(Began())
-        self._turn_while(Phase.STARTING)
 
     def _turn_while(self, *phases: Phase) -> None:
         while self.phase in phases:

@@ -96,6 +96,17 @@ class Looper(Bottom):
             pass
 
 
+class SlowToStart(Source):
+    """Says a tenth of a second after it has been restarted that it is."""
+
+    def restart_layer(self) -> Status:
+        super().restart_layer()
+        self.set_timer(
+            100_000_000, lambda: self.queue_work_item(lambda: self.restart_complete(Status.SUCCESS))
+        )
+        return Status.PENDING
+
+
 class Raiser(Bottom):
     """Raises in its first send."""
 

@@ -27,9 +27,9 @@ from orchestrator.failures import (
     NodeStalled,
     PauseOverdue,
 )
-from orchestrator.outcome import look
+from orchestrator.outcome import look, report_of
 from orchestrator.processes import ForkServer
-from orchestrator.run import Run, launch
+from orchestrator.run import Mode, Run, launch
 from orchestrator.rundir import base_directory, find_runs, read_specs
 from orchestrator.script import Limits
 from orchestrator.topology import BindingModel, Topology
@@ -180,6 +180,19 @@ def test_a_driver_that_raises_is_named_with_its_words() -> None:
     )
     assert f"{Path(__file__).with_name('drivers.py')}:" in str(run.error).splitlines()[0]
     assert_gone(run)
+
+
+@pytest.mark.parametrize("mode", ["inline", "processes"])
+def test_a_driver_that_raises_under_load_ends_the_run_also_while_others_still_start(mode: Mode) -> None:
+    topology = stack("Raiser")
+    nodes = {**topology.nodes, "slow": node("SlowToStart"), "floor": node("Bottom")}
+    bindings = (*topology.bindings, BindingModel(upper="slow", lower="floor"))
+    run = finished(topology.model_copy(update={"nodes": nodes, "bindings": bindings}), mode=mode)
+    assert run.reason is Reason.FAILED
+    assert isinstance(run.error, NodeFailed)
+    report = report_of(run)
+    assert (report.verdict, report.conservation.lost) == ("failed", 0)
+    assert 0 <= report.run.duration_s < 10
 
 
 @pytest.mark.parametrize(("bottom", "text"), [("RaisesAtStart", "adapter"), ("RaisesWhenMade", "node")])
