@@ -75,9 +75,7 @@ class HistogramRow(IntEnum):
 
     LATENCY = 0
     """From the originator's send to its completion."""
-    HELD = 1
-    """From a request's arrival in this node to the reply."""
-    ONE_WAY = 2
+    ONE_WAY = 1
     """From a frame's planned send time to its arrival at the receiver."""
 
 

@@ -36,7 +36,7 @@ from nodes.irql import IrqlState
 from nodes.lifecycle import Lifecycle
 from nodes.loans import Loans
 from nodes.message import Messages
-from nodes.metrics import Counter, HistogramRow, NodeState
+from nodes.metrics import Counter, NodeState
 from nodes.originated import Originated
 from nodes.policy import Policy
 from nodes.port import Port
@@ -119,7 +119,7 @@ class Node:
         for port in self.ports:
             port.void = Void(self, port)
             port.on_publish = self.originated.stamp_of(port)
-            port.held = self.board.histograms[HistogramRow.HELD]
+            port.held = self.board.held[port.index]
             port.mixing = self.forcing.mixing(port)
 
     def ready(self) -> bool:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nodes.metrics import Counter, HistogramRow, NodeState, PortCounter
 from nodes.spec import EdgeSpec, NodeSpec
 from orchestrator.holdings import Holding, find_holdings
+from orchestrator.percentiles import added
 from shm.arena import Arena
 from shm.board import Board, Word
 
@@ -23,13 +24,17 @@ U64 = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class PortView:
-    """One end of an edge: what its node counted there; `in_flight` are its requests without a reply."""
+    """One end of an edge: what its node counted there; `in_flight` are its requests without a reply.
+
+    `held` (u64[BUCKETS], ns) are the times from the arrival of the peer's requests to this node's replies.
+    """
 
     edge: int
     kind: str
     side: str
     peer: str
     counters: dict[str, int]
+    held: U64
 
     @property
     def in_flight(self) -> int:
@@ -54,8 +59,12 @@ class NodeView:
     ports: tuple[PortView, ...]
     statuses: dict[int, int]
     latency: U64
-    held: U64
     one_way: U64
+
+    @property
+    def held(self) -> U64:
+        """Return the times from a request's arrival in this node to its reply, over all ports."""
+        return added(port.held for port in self.ports)
 
 
 @dataclass(frozen=True)
@@ -130,17 +139,19 @@ def _view(spec: NodeSpec, board: Board) -> NodeView:
         progress=board.words[Word.PROGRESS],
         done=bool(board.words[Word.DONE]),
         counters={counter.name.lower(): board.counters[counter] for counter in Counter},
-        ports=tuple(_port(edge, row) for edge, row in zip(spec.edges, board.ports, strict=False)),
+        ports=tuple(
+            _port(edge, row, held.counts.copy())
+            for edge, row, held in zip(spec.edges, board.ports, board.held, strict=False)
+        ),
         statuses=board.status_counts(),
         latency=rows[HistogramRow.LATENCY],
-        held=rows[HistogramRow.HELD],
         one_way=rows[HistogramRow.ONE_WAY],
     )
 
 
-def _port(edge: EdgeSpec, row: memoryview) -> PortView:
+def _port(edge: EdgeSpec, row: memoryview, held: U64) -> PortView:
     counters = {counter.name.lower(): row[counter] for counter in PortCounter}
-    return PortView(edge.edge, edge.kind, edge.side, edge.peer_name, counters)
+    return PortView(edge.edge, edge.kind, edge.side, edge.peer_name, counters, held)
 
 
 def _state(word: int) -> NodeState:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shm.histogram import bucket_bounds
+from shm.histogram import BUCKETS, bucket_bounds
 
 _QUANTILES = (0.5, 0.9, 0.99, 0.999)
 
@@ -23,6 +24,11 @@ class Durations:
     p99: float | None
     p999: float | None
     maximum: float | None
+
+
+def added(histograms: Iterable[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """Return the sum of histograms (u64[BUCKETS]), bucket by bucket: nothing of what each counted is lost."""
+    return sum(histograms, np.zeros(BUCKETS, np.uint64))
 
 
 def summarise(buckets: NDArray[np.uint64]) -> Durations:

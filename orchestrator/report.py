@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
-
-import numpy as np
 
 from nodes.metrics import Counter
 from nodes.status import status_name
 from nodes.verifier.rules import Rule, load_rules
-from orchestrator.observe import Conservation, NodeView, Snapshot
-from orchestrator.percentiles import Durations, summarise
+from orchestrator.observe import U64, Conservation, NodeView, Snapshot
+from orchestrator.percentiles import Durations, added, summarise
 from orchestrator.report_model import (
     ConservationPart,
     EdgePart,
@@ -33,10 +31,10 @@ from orchestrator.report_model import (
 )
 from orchestrator.thresholds import STATUS_PREFIX, Outcome, evaluate
 from orchestrator.topology.threshold import Threshold
-from shm.histogram import BUCKETS
 
 __all__ = ["Report", "RunFacts", "build_report", "report_schema"]
 
+NOTHING_HELD = HeldPart(p50=None, p99=None, max=None)
 HistoryOf = Callable[[int], list[str]]
 
 
@@ -68,7 +66,7 @@ class RunFacts:
 def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = lambda handle: []) -> Report:
     """Return the report; `history_of` gives the life of a packet whose violation came without one."""
     nodes = snapshot.nodes.values()
-    latency = summarise(_added(node.latency for node in nodes))
+    latency = summarise(added(node.latency for node in nodes))
     throughput = snapshot.conservation.completed / facts.duration_s if facts.duration_s > 0 else 0.0
     statuses = _statuses(nodes)
     violation_count = max(snapshot.total(Counter.VIOLATIONS), len(facts.violations))
@@ -102,7 +100,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         thresholds=[_threshold(outcome) for outcome in outcomes],
         violation_count=violation_count,
         received=_received(snapshot),
-        one_way_us=_latency(summarise(_added(node.one_way for node in nodes))),
+        one_way_us=_latency(summarise(added(node.one_way for node in nodes))),
         wires=[_wire(node) for node in nodes if any(port.kind == "wire" for port in node.ports)],
         edges=_edges(nodes),
         series=list(facts.series),
@@ -131,12 +129,6 @@ def _metrics(
     return known | {f"{STATUS_PREFIX}{name}": count for name, count in statuses.items()}
 
 
-def _added(
-    histograms: Iterable[np.ndarray[Any, np.dtype[np.uint64]]],
-) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    return sum(histograms, np.zeros(BUCKETS, np.uint64))
-
-
 def _statuses(nodes: Iterable[NodeView]) -> dict[str, int]:
     tally: Tally[int] = Tally()
     for node in nodes:
@@ -160,16 +152,13 @@ def _latency(of: Durations) -> LatencyPart:
 
 
 def _node(node: NodeView, facts: RunFacts) -> NodePart:
-    held = summarise(node.held)
     return NodePart(
         driver=facts.drivers.get(node.name, ""),
         kind=node.kind,
         pid=facts.pids.get(node.name),
         state=node.state.name.capitalize(),
         counters=node.counters,
-        held_us=HeldPart(
-            p50=microseconds(held.p50), p99=microseconds(held.p99), max=microseconds(held.maximum)
-        ),
+        held_us=_held(node.held),
     )
 
 
@@ -216,7 +205,13 @@ def _wire(node: NodeView) -> WirePart:
     return WirePart(node=node.name, frames=node.counters["wire_sent"], lost=node.counters["wire_lost"])
 
 
-def _edges(nodes: Iterable[NodeView]) -> list[EdgePart]:
+def _held(buckets: U64) -> HeldPart:
+    of = summarise(buckets)
+    return HeldPart(p50=microseconds(of.p50), p99=microseconds(of.p99), max=microseconds(of.maximum))
+
+
+def _edges(nodes: Collection[NodeView]) -> list[EdgePart]:
+    lower = {port.edge: port for node in nodes for port in node.ports if port.side == "lower"}
     return [
         EdgePart(
             upper=node.name,
@@ -226,6 +221,8 @@ def _edges(nodes: Iterable[NodeView]) -> list[EdgePart]:
             completed=port.counters["replies_in"],
             indicated=port.counters["requests_in"],
             returned=port.counters["replies_out"],
+            down_us=_held(lower[port.edge].held) if port.edge in lower else NOTHING_HELD,
+            up_us=_held(port.held),
         )
         for node in nodes
         for port in node.ports

@@ -129,7 +129,11 @@ class WirePart(_Part):
 
 
 class EdgePart(_Part):
-    """One edge: requests handed over and replies given back, downwards (sends) and upwards (indications)."""
+    """One edge: requests handed over and replies given back, downwards (sends) and upwards (indications).
+
+    `down_us` is how long the lower node took to complete a send, from its arrival there, `up_us` the upper one to
+    return what was indicated.
+    """
 
     upper: str
     lower: str
@@ -138,6 +142,8 @@ class EdgePart(_Part):
     completed: int
     indicated: int
     returned: int
+    down_us: HeldPart
+    up_us: HeldPart
 
 
 class NodeSecond(_Part):

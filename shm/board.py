@@ -5,6 +5,7 @@
     ports      | u64[ports][16] |
     statuses   | (status, count) u64[32][2] |
     histograms | u64[4][BUCKETS] |
+    held       | u64[ports][BUCKETS] |
     recorder   | cursors u64[2] | arguments u64[events] | rows u64[events / 8][4] |
 
 Readers need no consent of the node and go on reading after its death.
@@ -45,6 +46,7 @@ class Board:
         self.ports = [words_of(row) for row in arrays["ports"]]
         self.statuses: NDArray[np.uint64] = arrays["statuses"]
         self.histograms = [Histogram(row) for row in arrays["histograms"]]
+        self.held = [Histogram(row) for row in arrays["held"]]
         self._arguments: NDArray[np.uint64] = arrays["arguments"]
         self._rows: NDArray[np.uint64] = arrays["rows"]
         self._cursors = words_of(arrays["cursors"])
@@ -58,6 +60,7 @@ class Board:
         layout.add("ports", "u8", max(ports, 1), PORT_COUNTERS)
         layout.add("statuses", "u8", STATUSES, 2)
         layout.add("histograms", "u8", HISTOGRAMS, BUCKETS)
+        layout.add("held", "u8", max(ports, 1), BUCKETS)
         layout.add("cursors", "u8", 2)
         layout.add("arguments", "u8", events)
         layout.add("rows", "u8", events // EVENTS_PER_ROW, ROW_WORDS)

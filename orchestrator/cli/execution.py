@@ -69,6 +69,10 @@ def carry_out(topology: Topology, setting: Setting, server: ForkServer | None = 
                 None if planned is None else planned / 1e9, on_tick=lambda now: progress.update(look(now))
             )
         started.stop()
+    if setting.output is not None:
+        from orchestrator.hdr import write_histograms
+
+        write_histograms(look(started), setting.output)
     for warning in started.warnings:
         click.echo(f"ndisim: {warning}", err=True)
     if started.error is not None:

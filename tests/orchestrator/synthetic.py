@@ -96,6 +96,9 @@ class FakeRun:
     def record(self, name: str, row: HistogramRow, durations: list[int]) -> None:
         self.boards[name].histograms[row].record(np.array(durations, np.uint64))
 
+    def record_held(self, name: str, port: int, durations: list[int]) -> None:
+        self.boards[name].held[port].record(np.array(durations, np.uint64))
+
     def send_and_complete(self, count: int) -> None:
         """Leave behind `count` packets that `top` sent and got back, each after 10 us."""
         self.count("top", sent=count, completed=count)
@@ -103,7 +106,7 @@ class FakeRun:
         self.count_port("nic", 0, requests_in=count, replies_out=count)
         self.boards["top"].count_status(0, count)
         self.record("top", HistogramRow.LATENCY, [10_000] * count)
-        self.record("nic", HistogramRow.HELD, [5_000] * count)
+        self.record_held("nic", 0, [5_000] * count)
 
     def observe(self, *, settled: bool = True) -> Snapshot:
         return observe(self.specs, self.boards, self.arena, NOW, settled=settled)

@@ -145,7 +145,8 @@ def test_bad_input_is_exit_code_2_with_nothing_started(tmp_path: Path) -> None:
 def test_report_and_topology_are_written_to_out(tmp_path: Path) -> None:
     file, out = stack(tmp_path), tmp_path / "deep" / "out"
     done = run(file, "--out", out, "--quiet", "--mode", "inline")
-    assert sorted(path.name for path in out.iterdir()) == ["report.json", "report.txt", "small.ndisim.yml"]
+    written = sorted(path.name for path in out.iterdir())
+    assert written == ["hgrm", "histograms.hlog", "report.json", "report.txt", "small.ndisim.yml"]
     assert (out / "report.txt").read_text() == done.stdout
     assert Report.model_validate_json((out / "report.json").read_text()).verdict == "pass"
     assert (out / "small.ndisim.yml").read_text() == file.read_text()

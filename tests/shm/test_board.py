@@ -19,11 +19,13 @@ def test_a_reader_sees_what_the_node_wrote(memory: memoryview) -> None:
     writer.counters[COUNTERS - 1] = 1 << 40
     writer.ports[2][0] = 5
     writer.histograms[HISTOGRAMS - 1].record(np.array([100, 100], np.uint64))
+    writer.held[2].record(np.array([100], np.uint64))
     writer.recorder().record(3, np.array([77], np.uint64), 1)
     assert reader.words[Word.PROGRESS] == 7
     assert reader.counters[COUNTERS - 1] == 1 << 40
     assert [row[0] for row in reader.ports] == [0, 0, 5]
     assert reader.histograms[HISTOGRAMS - 1].counts.sum() == 2
+    assert [row.counts.sum() for row in reader.held] == [0, 0, 1]
     assert [column.tolist() for column in reader.events()] == [[3], [77], [1]]
 
 
