@@ -44,7 +44,7 @@ _SETS = (
 
 
 class Asker(Protocol):
-    """Query and set the OIDs that every miniport has to know: with room, with too little room, direct, or cancelled."""
+    """Query and set the OIDs that every miniport has to know: with room or without, direct, synchronous, cancelled."""
 
     Options = AskerOptions
     source = True
@@ -82,6 +82,9 @@ class Asker(Protocol):
         total = self.options.rounds * (2 * len(_QUERIES) + len(_SETS))
         while self._open and self._out < 8 and self._made < total:
             request, direct = self._next()
+            if request.type is RequestType.QUERY and self._made % 7 == 0:
+                self._binding.synchronous_oid_request(request)
+                continue
             self._out += 1
             status = (self._binding.direct_oid_request if direct else self._binding.oid_request)(request)
             if status is not Status.PENDING:

@@ -20,6 +20,8 @@ from nodes.stock.loopback import Loopback
 
 CALLS = (1, 2, 32, 512)
 """Packets of a call."""
+LOOPED = 5
+"""Every so many-th call asks NDIS to loop it back."""
 LOWEST, HIGHEST = 64, 1500
 _HEADER = np.frombuffer(bytes.fromhex("ffffffffffff024e440000010800"), np.uint8)
 _SHORTEST_PIECE = 32
@@ -40,7 +42,8 @@ class SourceOptions:
 class ShapedSource(Protocol):
     """Send calls of 1, 2, 32 and 512 packets of 64 to 1,500 bytes, some of several NBs and MDLs, tagged for cancels.
 
-    Calls are made by a timer, at DISPATCH, and half of them say so. Cancels follow their call at once or a gap later.
+    Calls are made by a timer, at DISPATCH, and half of them say so; some ask to be looped back. Cancels follow their
+    call at once or a gap later.
     """
 
     Options = SourceOptions
@@ -93,8 +96,10 @@ class ShapedSource(Protocol):
         tag = self._binding.generate_partial_cancel_id() << 56 | self._calls
         chain.cancel_id = tag
         self._sent += len(chain)
-        known = SendFlags.DISPATCH_LEVEL if self._draw("flag", 0, 1) else SendFlags.NONE
-        self._binding.send_net_buffer_lists(chain, known)
+        flags = SendFlags.DISPATCH_LEVEL if self._draw("flag", 0, 1) else SendFlags.NONE
+        if self._calls % LOOPED == 0:
+            flags |= SendFlags.CHECK_FOR_LOOPBACK
+        self._binding.send_net_buffer_lists(chain, flags)
         if self._draw("cancel", 1, 1000) <= self.options.cancel * 1000:
             if self._calls % 2:
                 self._binding.cancel_send_net_buffer_lists(tag)

@@ -59,7 +59,7 @@ _TABLE: tuple[tuple[Operation, str, str], ...] = (
     (Operation.OID, "fimMWN", "N6-OID-02 N6-OID-03 N6-OID-07 N6-OID-09 N6-OID-10 N6-OID-18 N6-OID-21"),
     (Operation.OID, "mM", "N6-OID-08 N6-OID-15 N6-OID-19"),
     (Operation.OID, "fi", "N6-OID-13"),
-    (Operation.OID, "f", "N6-OID-14"),
+    (Operation.OID, "f", "N6-OID-14 N6-OID-20"),
     (Operation.OID, "i", "N6-IM-05"),
     (Operation.OID, "pP", "N6-OID-04 N6-OID-05 N6-OID-22"),
     (Operation.CANCEL, "imN", "N6-CAN-05"),

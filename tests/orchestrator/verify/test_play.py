@@ -85,6 +85,20 @@ def test_a_driver_that_raises_while_it_is_set_up_fails() -> None:
     assert "no such register" in part.error
 
 
+@pytest.mark.parametrize(
+    ("beast", "job", "rule"),
+    [
+        ("sends:CompletesTwice", "connectivity", "N6-SEND-10"),
+        ("cancels:AbortsAll", "cancel-storm", "N6-CAN-05"),
+        ("oids:PendsHook", "oid-set", "N6-OID-20"),
+        ("filters:DropsTheLoopbackFlag", "connectivity", "N6-FLT-06"),
+    ],
+)
+def test_a_beast_of_the_zoo_is_told_its_rule(beast: str, job: str, rule: str) -> None:
+    part = played(f"tests.zoo.{beast}", job)[job]
+    assert rule in {one.rule for one in part.violations}, part.error
+
+
 def test_a_sweep_finds_the_allocation_that_may_not_fail() -> None:
     part = played(f"{WRONG}:Greedy", "low-resources-sweep")["low-resources-sweep"]
     assert (part.result, part.runs > 1) == ("failed", True)
