@@ -52,6 +52,14 @@ class Counter(IntEnum):
     """Answers to OID requests that were not as they must be, where the driver checks."""
     ALLOCATIONS_FAILED = 25
     """Allocations of this node's driver that were made to fail (``verify: {force: ...}``)."""
+    FLOWS = 26
+    """Flows that this node sends, each counted in a place of its own (the board's ``flows``)."""
+    PLANNED = 27
+    """Packets sent by a plan: at a rate, each with a time at which it should leave."""
+    LATE = 28
+    """Of those, how many left more than a tick late for want of processor, not for want of window or credits."""
+    WORST_LAG_US = 29
+    """The longest that a planned packet was kept for want of processor, us (a gauge)."""
 
 
 class PortCounter(IntEnum):
@@ -77,6 +85,8 @@ class HistogramRow(IntEnum):
     """From the originator's send to its completion."""
     ONE_WAY = 1
     """From a frame's planned send time to its arrival at the receiver."""
+    PLANNED = 2
+    """From a packet's planned send time to its completion."""
 
 
 class NodeState(IntEnum):

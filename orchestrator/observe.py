@@ -17,7 +17,7 @@ from nodes.spec import EdgeSpec, NodeSpec
 from orchestrator.holdings import Holding, find_holdings
 from orchestrator.percentiles import added
 from shm.arena import Arena
-from shm.board import Board, Word
+from shm.board import FLOWS, Board, Word
 
 U64 = NDArray[np.uint64]
 
@@ -46,7 +46,8 @@ class PortView:
 class NodeView:
     """One node: state, counters by name, ports, histograms (u64[BUCKETS], ns) and completions by status code.
 
-    `progress` changes with each round of the node's loop: a node whose word stands still hangs.
+    `progress` changes with each round of the node's loop: a node whose word stands still hangs. `flows`
+    are the packets of each flow that it sends, where it counts them apart.
     """
 
     node: int
@@ -60,6 +61,8 @@ class NodeView:
     statuses: dict[int, int]
     latency: U64
     one_way: U64
+    planned: U64
+    flows: tuple[int, ...]
 
     @property
     def held(self) -> U64:
@@ -146,6 +149,8 @@ def _view(spec: NodeSpec, board: Board) -> NodeView:
         statuses=board.status_counts(),
         latency=rows[HistogramRow.LATENCY],
         one_way=rows[HistogramRow.ONE_WAY],
+        planned=rows[HistogramRow.PLANNED],
+        flows=tuple(board.flows[: min(board.counters[Counter.FLOWS], FLOWS)]),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nodes.metrics import NodeState
+from orchestrator.bottleneck import generator_bottleneck
 from orchestrator.history import packet_history
 from orchestrator.observe import NodeView, Snapshot, observe
 from orchestrator.report import Report, RunFacts, build_report
@@ -41,6 +42,7 @@ def report_of(run: Run) -> Report:
         thresholds=topology.thresholds,
         violations=run.violations,
         error=f"{type(run.error).__name__}: {run.error}".rstrip() if run.error else None,
+        void=generator_bottleneck(snapshot, topology.thresholds),
         trace_sha256=run.trace_sha256,
         series=run.sampler.rows(),
     )

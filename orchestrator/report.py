@@ -10,6 +10,7 @@ from typing import Any, Literal
 from nodes.metrics import Counter
 from nodes.status import status_name
 from nodes.verifier.rules import Rule, load_rules
+from orchestrator.fairness import fairness_of, ratios
 from orchestrator.observe import U64, Conservation, NodeView, Snapshot
 from orchestrator.percentiles import Durations, added, summarise
 from orchestrator.report_model import (
@@ -67,10 +68,13 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
     """Return the report; `history_of` gives the life of a packet whose violation came without one."""
     nodes = snapshot.nodes.values()
     latency = summarise(added(node.latency for node in nodes))
+    planned = summarise(added(node.planned for node in nodes))
+    fairness = fairness_of(snapshot)
     throughput = snapshot.conservation.completed / facts.duration_s if facts.duration_s > 0 else 0.0
     statuses = _statuses(nodes)
     violation_count = max(snapshot.total(Counter.VIOLATIONS), len(facts.violations))
-    metrics = _metrics(snapshot, latency, throughput, statuses) | {"violations": violation_count}
+    metrics = _metrics(snapshot, throughput, statuses) | {"violations": violation_count}
+    metrics |= _durations("latency", latency) | _durations("planned", planned) | ratios(fairness)
     outcomes = evaluate(facts.thresholds, metrics)
     rules = load_rules() if facts.violations else {}
     return Report(
@@ -104,14 +108,14 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         wires=[_wire(node) for node in nodes if any(port.kind == "wire" for port in node.ports)],
         edges=_edges(nodes),
         series=list(facts.series),
+        planned_us=_latency(planned),
+        fairness=fairness,
     )
 
 
-def _metrics(
-    snapshot: Snapshot, latency: Durations, throughput: float, statuses: Mapping[str, int]
-) -> dict[str, float]:
+def _metrics(snapshot: Snapshot, throughput: float, statuses: Mapping[str, int]) -> dict[str, float]:
     of = snapshot.conservation
-    metrics: dict[str, float | None] = {
+    return {
         "accepted": of.accepted,
         "completed": of.completed,
         "in_flight": of.in_flight,
@@ -119,14 +123,13 @@ def _metrics(
         "duplicated": of.duplicated,
         "received": snapshot.total(Counter.RECEIVED),
         "throughput_pps": throughput,
-        "latency.p50": latency.p50,
-        "latency.p90": latency.p90,
-        "latency.p99": latency.p99,
-        "latency.p99.9": latency.p999,
-        "latency.max": latency.maximum,
-    }
-    known = {name: value for name, value in metrics.items() if value is not None}
-    return known | {f"{STATUS_PREFIX}{name}": count for name, count in statuses.items()}
+    } | {f"{STATUS_PREFIX}{name}": count for name, count in statuses.items()}
+
+
+def _durations(name: str, of: Durations) -> dict[str, float]:
+    """Return the metrics of what was measured under `name`, ns."""
+    values = {"p50": of.p50, "p90": of.p90, "p99": of.p99, "p99.9": of.p999, "max": of.maximum}
+    return {f"{name}.{rank}": value for rank, value in values.items() if value is not None}
 
 
 def _statuses(nodes: Iterable[NodeView]) -> dict[str, int]:

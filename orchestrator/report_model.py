@@ -182,7 +182,32 @@ class ThresholdPart(_Part):
     condition: str
     passed: bool
     measured: float | None
-    unit: Literal["us", "pps", "count"]
+    unit: Literal["us", "pps", "ratio", "count"]
+
+
+class SharePart(_Part):
+    """How many packets one sender, or one flow (``node/place``), got through."""
+
+    name: str
+    packets: int
+
+
+class EvennessPart(_Part):
+    """How evenly `count` senders got on: Jain's index, 1 when all are equal, 1/count when one has it all.
+
+    All but `count` are null where nobody sent anything.
+    """
+
+    jain: float | None
+    slowest: SharePart | None
+    fastest: SharePart | None
+    count: int
+
+
+class FairnessPart(EvennessPart):
+    """Fairness over the nodes that send, by completed packets; `flows` over their flows, null with one flow each."""
+
+    flows: EvennessPart | None
 
 
 class Report(_Part):
@@ -207,6 +232,8 @@ class Report(_Part):
     wires: list[WirePart]
     edges: list[EdgePart]
     series: list[SeriesRow]
+    planned_us: LatencyPart
+    fairness: FairnessPart
 
     @property
     def exit_code(self) -> int:

@@ -124,8 +124,11 @@ def _figures(report: Report) -> list[Text]:
         _line("throughput", f"{report.throughput_pps:,.0f} packets/s"),
         _line("latency", _percentiles(report.latency_us)),
     ]
+    if report.planned_us.count:
+        lines.append(_line("planned", _percentiles(report.planned_us)))
     if report.one_way_us.count:
         lines.append(_line("one way", _percentiles(report.one_way_us)))
+    lines += [*_late(report), *_fairness(report)]
     statuses = ", ".join(f"{name} {count:,}" for name, count in report.statuses.items())
     lines.append(_line("statuses", statuses or "none"))
     lines.append(
@@ -140,6 +143,30 @@ def _figures(report: Report) -> list[Text]:
     if report.trace_sha256:
         lines.append(_line("trace", f"sha256 {report.trace_sha256}"))
     return lines
+
+
+def _late(report: Report) -> list[Text]:
+    counted = ((name, node.counters) for name, node in report.nodes.items())
+    return [
+        _line(
+            "late",
+            f"{name} sent {of['late']:,} of {of['planned']:,} planned packets late, the worst by "
+            f"{duration(of['worst_lag_us'])}",
+        )
+        for name, of in counted
+        if of["late"]
+    ]
+
+
+def _fairness(report: Report) -> list[Text]:
+    """Return a line where there are several senders of one driver; others are not meant to be equal."""
+    of = report.fairness
+    senders = [node for node in report.nodes.values() if node.kind == "protocol" and node.counters["sent"]]
+    if not (of.slowest and of.fastest) or of.count == 1 or len({node.driver for node in senders}) > 1:
+        return []
+    least, most = (f"{share.name} {share.packets:,}" for share in (of.slowest, of.fastest))
+    text = f"Jain {of.jain:.3f} over {of.count} senders; slowest {least}, fastest {most} packets"
+    return [_line("fairness", text)]
 
 
 def _percentiles(of: LatencyPart) -> str:
@@ -165,7 +192,9 @@ def _thresholds(outcomes: Sequence[ThresholdPart]) -> list[Text]:
 def _measured(outcome: ThresholdPart) -> str:
     if outcome.measured is None:
         return "nothing"
-    return duration(outcome.measured) if outcome.unit == "us" else f"{outcome.measured:,.0f}"
+    if outcome.unit == "us":
+        return duration(outcome.measured)
+    return f"{outcome.measured:.3f}" if outcome.unit == "ratio" else f"{outcome.measured:,.0f}"
 
 
 def _nodes(report: Report) -> Table:

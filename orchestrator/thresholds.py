@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.topology.threshold import LATENCIES, RATE, Threshold
+from orchestrator.topology.threshold import LATENCIES, RATE, RATIOS, Threshold
 
 STATUS_PREFIX = "statuses."
 
@@ -14,7 +14,7 @@ STATUS_PREFIX = "statuses."
 class Outcome:
     """Say how one condition fared.
 
-    `measured` is in `unit` (``us``, ``pps`` or ``count``), None where there was nothing to measure.
+    `measured` is in `unit` (``us``, ``pps``, ``ratio`` or ``count``), None where there was nothing to measure.
     """
 
     condition: str
@@ -38,4 +38,5 @@ def _judge(threshold: Threshold, metrics: Mapping[str, float]) -> Outcome:
     passed = value is not None and threshold.holds(value)
     if threshold.metric in LATENCIES:
         return Outcome(str(threshold), passed, None if value is None else value / 1000, "us")
-    return Outcome(str(threshold), passed, value, "pps" if threshold.metric == RATE else "count")
+    units = {RATE: "pps"} | dict.fromkeys(RATIOS, "ratio")
+    return Outcome(str(threshold), passed, value, units.get(threshold.metric, "count"))

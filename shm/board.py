@@ -4,6 +4,7 @@
     counters   | u64[64] |
     ports      | u64[ports][16] |
     statuses   | (status, count) u64[32][2] |
+    flows      | u64[1024] |
     histograms | u64[4][BUCKETS] |
     held       | u64[ports][BUCKETS] |
     recorder   | cursors u64[2] | arguments u64[events] | rows u64[events / 8][4] |
@@ -25,6 +26,7 @@ from shm.recorder import EVENTS_PER_ROW, ROW_WORDS, Recorder, read_events
 COUNTERS = 64
 PORT_COUNTERS = 16
 STATUSES = 32
+FLOWS = 1024
 HISTOGRAMS = 4
 
 
@@ -45,6 +47,7 @@ class Board:
         self.counters = words_of(arrays["counters"])
         self.ports = [words_of(row) for row in arrays["ports"]]
         self.statuses: NDArray[np.uint64] = arrays["statuses"]
+        self.flows = words_of(arrays["flows"])
         self.histograms = [Histogram(row) for row in arrays["histograms"]]
         self.held = [Histogram(row) for row in arrays["held"]]
         self._arguments: NDArray[np.uint64] = arrays["arguments"]
@@ -59,6 +62,7 @@ class Board:
         layout.add("counters", "u8", COUNTERS)
         layout.add("ports", "u8", max(ports, 1), PORT_COUNTERS)
         layout.add("statuses", "u8", STATUSES, 2)
+        layout.add("flows", "u8", FLOWS)
         layout.add("histograms", "u8", HISTOGRAMS, BUCKETS)
         layout.add("held", "u8", max(ports, 1), BUCKETS)
         layout.add("cursors", "u8", 2)

@@ -21,7 +21,8 @@ _DISCARD_PORT = 9
 class Sender:
     """One UDP flow to the broadcast address of 10.0.0.0/8; `sequence` is the number of its next packet.
 
-    Its flow id is ``node << 16 | place``. Packet k of the node is the business of sender ``k % of``.
+    Its flow id is ``node << 16 | place``, where `place` is its place among the `of` senders of the node. Packet k of
+    the node is the business of sender ``k % of``.
     """
 
     def __init__(self, node: int, place: int, of: int) -> None:
@@ -30,22 +31,23 @@ class Sender:
         self.template = FrameTemplate(flow, node << 16 | place)
         self.stream = f"size/{node}/{place}"
         self.sequence = 0
-        self._place = place
+        self.place = place
         self._of = of
 
     def wanted(self, due: int) -> int:
         """Return how many packets it has yet to send when the first `due` packets of the node may leave."""
-        return max(-(-(due - self._place) // self._of) - self.sequence, 0)
+        return max(-(-(due - self.place) // self._of) - self.sequence, 0)
 
     def serials(self, count: int) -> NDArray[np.int64]:
         """Return the places of its next `count` packets among all packets of the node."""
-        return np.arange(self.sequence, self.sequence + count, dtype=np.int64) * self._of + self._place
+        return np.arange(self.sequence, self.sequence + count, dtype=np.int64) * self._of + self.place
 
 
 class Lane:
     """One binding, its packets at rest, and the senders that use it in turn.
 
     `share` is how many packets it is to have, `owned` how many it has got so far; `burst` is the longest call.
+    `free_since` is when it last got packets after it had none, or was opened: what waited till then waited for others.
     """
 
     def __init__(self, binding: Binding, senders: list[Sender], share: int, burst: int) -> None:
@@ -54,6 +56,7 @@ class Lane:
         self.share = share
         self.owned = 0
         self.spare_count = 0
+        self.free_since = 0
         self.burst = min(burst, share)
         self.turn = 0
         self._longest = burst

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import numpy as np
 
 from nodes.chain import NblChain
+from nodes.metrics import Counter
 from nodes.ndis import Binding, NetEvent, Protocol
 from nodes.ndis.indication import StatusIndication
 from nodes.options import Count, Positive, Quantity
 from nodes.status import Status
 from nodes.stock.flows import Lane, Sender
 from nodes.stock.frame_sizes import FrameSizes
+from nodes.stock.punctuality import Punctuality
 from nodes.timers import RETRY, Timer
 
 SECOND = 1_000_000_000
@@ -74,7 +76,10 @@ class Traffic(Protocol):
         self._total: int = options.packets or ENDLESS
         self._epoch = 0
         self._timer: Timer | None = None
+        self._punctuality = Punctuality(self._node.board, self._node.pool)
         number = self._node.spec.node
+        self._flows = self._node.board.flows
+        self._node.board.counters[Counter.FLOWS] = options.senders
         self._senders = [Sender(number, place, options.senders) for place in range(options.senders)]
         self._lanes: dict[Binding, Lane] = {}
         for place, binding in enumerate(self.bindings):
@@ -121,12 +126,17 @@ class Traffic(Protocol):
         if not any(other.open for other in self._lanes.values()):
             self._plan_from_now()
         lane.open = True
+        lane.free_since = self.now
         self._pump(lane)
         self._wait()
 
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
         """Put packets to rest and send what may leave now."""
         lane = self._lanes[binding]
+        if self.options.rate:
+            self._punctuality.completed(chain.slots, self.now)
+        if not lane.spare_count:
+            lane.free_since = self.now
         lane.give(chain)
         self._pump(lane)
         if self._all_back() and not any(sender.wanted(self._total) for sender in self._senders):
@@ -190,9 +200,11 @@ class Traffic(Protocol):
         lengths = self._sizes.draw(self.rng, sender.stream, sequence)
         if self.options.rate:
             planned = self._epoch - (-serials * SECOND // self.options.rate)
+            self._punctuality.sent(chain.slots, planned, lane.free_since, self.now)
         else:
             planned = np.full(count, self.now)
         sender.sequence += count
+        self._flows[sender.place] = sender.sequence
         chain.packet_id = serials.astype(np.uint64) | np.uint64(self._node.spec.node << 48)
         if not self._sizes.fixed:
             chain.length = lengths.astype(np.uint32)

@@ -12,7 +12,12 @@ from orchestrator.topology.units import UnitError, format_duration, parse_count,
 
 COUNTS = ("accepted", "completed", "in_flight", "lost", "duplicated", "violations", "received")
 RATE = "throughput_pps"
-LATENCIES = ("latency.p50", "latency.p90", "latency.p99", "latency.p99.9", "latency.max")
+LATENCIES = tuple(
+    f"{kind}.{rank}" for kind in ("latency", "planned") for rank in ("p50", "p90", "p99", "p99.9", "max")
+)
+RATIOS = ("fairness.jain", "fairness.flows.jain")
+TIMED = frozenset({RATE, *LATENCIES, *RATIOS})
+"""Metrics that depend on when packets leave and come back."""
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -58,7 +63,11 @@ def parse_threshold(text: str) -> Threshold:
         if not _DECIMAL.fullmatch(value):
             raise UnitError(f"{quoted(value)} is not a number of packets per second", "write e.g. 10000")
         return Threshold(metric, comparison, float(value))
+    if metric in RATIOS:
+        if not _DECIMAL.fullmatch(value):
+            raise UnitError(f"{quoted(value)} is not a number from 0 to 1", "write e.g. 0.95")
+        return Threshold(metric, comparison, float(value))
     if metric in COUNTS or _STATUS.fullmatch(metric):
         return Threshold(metric, comparison, parse_count(value))
-    known = (*COUNTS, RATE, *LATENCIES, "statuses.SUCCESS")
+    known = (*COUNTS, RATE, *LATENCIES, *RATIOS, "statuses.SUCCESS")
     raise UnitError(f"{quoted(metric)} is not a metric", did_you_mean(metric, known))

@@ -171,12 +171,14 @@ def test_a_threshold_that_is_not_met_fails_the_run_and_is_named() -> None:
 
 
 def test_a_threshold_can_be_on_every_metric_that_a_topology_may_name() -> None:
-    from orchestrator.topology.threshold import COUNTS, LATENCIES, RATE
+    from orchestrator.topology.threshold import COUNTS, LATENCIES, RATE, RATIOS
 
-    conditions = [f"{metric} >= 0" for metric in (*COUNTS, RATE)] + [f"{metric} > 0" for metric in LATENCIES]
-    assert all(
-        of.passed for of in report(thresholds=[parse_threshold(text) for text in conditions]).thresholds
-    )
+    run = healthy()
+    run.record("top", HistogramRow.PLANNED, [10_000])
+    conditions = [f"{metric} >= 0" for metric in (*COUNTS, RATE)]
+    conditions += [f"{metric} > 0" for metric in (*LATENCIES, *RATIOS)]
+    found = report(run, thresholds=[parse_threshold(text) for text in conditions])
+    assert [of.condition for of in found.thresholds if not of.passed] == []
 
 
 def test_a_run_that_broke_off_has_failed_whatever_else_holds() -> None:
@@ -187,6 +189,25 @@ def test_a_run_that_broke_off_has_failed_whatever_else_holds() -> None:
 def test_a_run_whose_load_generator_was_the_bottleneck_is_void() -> None:
     found = report(void="top sent all it could", thresholds=[parse_threshold("throughput_pps > 1000000")])
     assert (found.verdict, found.exit_code) == ("void", 97)
+
+
+def test_latency_from_the_planned_time_stands_beside_that_from_the_send() -> None:
+    run = healthy()
+    run.record("top", HistogramRow.PLANNED, [3_000_000] * 1000)
+    run.count("top", planned=1000, late=3, worst_lag_us=2500)
+    found = report(run, thresholds=[parse_threshold("planned.p99 < 1ms")])
+    assert found.planned_us.p99 == pytest.approx(3000, rel=1 / 32)
+    assert (found.latency_us.p99 or 0) < 11
+    assert found.verdict == "thresholds"
+    text = to_text(found)
+    assert "planned       p50 2.98ms" in text
+    assert "late          top sent 3 of 1,000 planned packets late, the worst by 2.5ms" in text
+
+
+def test_nothing_planned_is_nothing_measured() -> None:
+    found = report(thresholds=[parse_threshold("planned.p99 < 1h")])
+    assert (found.planned_us.count, found.thresholds[0].measured, found.verdict) == (0, None, "thresholds")
+    assert "planned  " not in to_text(found)
 
 
 def test_every_verdict_has_its_exit_code() -> None:

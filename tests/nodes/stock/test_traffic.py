@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from nodes.frames import check_frames
-from nodes.metrics import Counter
+from nodes.metrics import Counter, HistogramRow
 from nodes.stock.traffic import Traffic, TrafficOptions
+from shm.histogram import bucket_bounds
 from tests.bench import BEGIN, Bench, Layer
 from tests.layers import Floor
 
@@ -113,6 +114,61 @@ def test_a_frame_that_had_to_wait_carries_the_time_it_was_planned_for() -> None:
     stack.settle()
     assert floor(stack).times[2:] == [BEGIN + 10 * MS] * 2
     assert [planned for _, _, planned in stamps(stack)] == [BEGIN + number * MS for number in range(4)]
+
+
+def counts(stack: Bench) -> tuple[int, int, int]:
+    """Return how many packets were planned, how many of them left late, and the worst lag in us."""
+    planned, late, worst = Counter.PLANNED, Counter.LATE, Counter.WORST_LAG_US
+    return stack.counter("bulk", planned), stack.counter("bulk", late), stack.counter("bulk", worst)
+
+
+def planned_latencies(stack: Bench) -> dict[int, int]:
+    """Return how many packets came back how many whole ms after their planned time, buckets being narrow."""
+    histogram = stack.nodes["bulk"].board.histograms[HistogramRow.PLANNED].counts
+    lower, _ = bucket_bounds()
+    found = np.flatnonzero(histogram)
+    return {round(lower[bucket] / MS): int(histogram[bucket]) for bucket in found}
+
+
+def test_latency_counts_from_the_planned_time_of_packets_that_had_to_wait() -> None:
+    stack = bench(hold=True, packets=4, rate=1000, window=2, burst=2)
+    stack.run_for(8 * MS)
+    floor(stack).complete()
+    stack.settle()
+    floor(stack).complete()
+    stack.settle()
+    assert planned_latencies(stack) == {8: 1, 7: 1, 6: 1, 5: 1}
+
+
+def test_a_packet_that_waited_for_the_window_is_not_late() -> None:
+    stack = bench(hold=True, packets=4, rate=1000, window=2, burst=2)
+    stack.run_for(10 * MS)
+    floor(stack).complete()
+    stack.settle()
+    assert counts(stack) == (4, 0, 0)
+
+
+def test_packets_that_could_have_left_and_did_not_are_late() -> None:
+    stack = bench(packets=10, rate=1000)
+    stack.run_for(2 * MS)
+    stack.clock.advance_to(BEGIN + 6 * MS)  # as when the processor was away
+    stack.run_for(10 * MS)
+    assert [at - BEGIN for at in floor(stack).times] == [0, MS, 2 * MS, *[6 * MS] * 4, 7 * MS, 8 * MS, 9 * MS]
+    assert counts(stack) == (10, 2, 3000), "those planned for 3 and 4 ms are more than a tick late"
+
+
+def test_without_a_rate_nothing_is_planned_and_nothing_late() -> None:
+    stack = bench(packets=100)
+    stack.settle()
+    assert counts(stack) == (0, 0, 0)
+    assert planned_latencies(stack) == {}
+
+
+def test_each_flow_is_counted_in_its_place() -> None:
+    stack = bench(packets=100, senders=3)
+    stack.settle()
+    assert stack.counter("bulk", Counter.FLOWS) == 3
+    assert list(stack.nodes["bulk"].board.flows[:4]) == [34, 33, 33, 0]
 
 
 def test_a_pause_stops_it_at_once_and_a_restart_goes_on_from_there() -> None:

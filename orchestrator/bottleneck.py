@@ -1,0 +1,39 @@
+"""Tell a run whose load generator was the bottleneck: its figures are those of the generator, not of the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nodes.stock.punctuality import TICK
+from orchestrator.observe import Snapshot
+from orchestrator.topology.threshold import TIMED, Threshold
+
+LATE_SHARE = 0.01
+"""The share of a node's planned packets that may leave late."""
+LATE_FEW = 10
+"""So many late packets make no run void, whatever share they are: one hiccup of the machine in a short run."""
+
+
+def generator_bottleneck(snapshot: Snapshot, thresholds: Sequence[Threshold] = ()) -> str | None:
+    """Return why the figures of a run are void, None if they are not.
+
+    They are when a node sent more than `LATE_SHARE` of its planned packets, and more than `LATE_FEW`, later than a
+    tick for want of processor; the node with the largest share is named. A run that is judged, and by counts alone, is
+    not void: they do not depend on when a packet left.
+    """
+    if thresholds and not any(threshold.metric in TIMED for threshold in thresholds):
+        return None
+    found = [
+        (counters["late"] / counters["planned"], name, counters)
+        for name, counters in ((node.name, node.counters) for node in snapshot.nodes.values())
+        if counters["late"] > max(LATE_SHARE * counters["planned"], LATE_FEW)
+    ]
+    if not found:
+        return None
+    share, name, counters = max(found, key=lambda of: of[0])
+    return (
+        f"{name} was the bottleneck: {counters['late']:,} of its {counters['planned']:,} planned packets "
+        f"({share:.0%}) left more than {TICK / 1e6:g} ms late for want of processor, the worst "
+        f"{counters['worst_lag_us'] / 1000:,.1f} ms late; lower the rate, send more packets per call, or let fewer "
+        "nodes share a processor"
+    )

@@ -1,0 +1,58 @@
+"""How evenly senders got on: Jain's index over the packets of each, and who had least and most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.observe import NodeView, Snapshot
+from orchestrator.report_model import EvennessPart, FairnessPart, SharePart
+
+_DIGITS = 6
+
+
+def fairness_of(snapshot: Snapshot) -> FairnessPart:
+    """Return the fairness over the nodes that send, and over their flows where a node has several.
+
+    A sender is a protocol that has sent, or that has flows to send and was not let. A node is judged by its completed
+    packets, a flow by those handed down: after an orderly stop all of them have completed.
+    """
+    senders = [node for node in snapshot.nodes.values() if _sends(node)]
+    flows = {name: packets for node in senders for name, packets in _flows(node).items()}
+    return FairnessPart(
+        **_evenness({node.name: node.counters["completed"] for node in senders}),
+        flows=EvennessPart(**_evenness(flows)) if len(flows) > len(senders) else None,
+    )
+
+
+def ratios(fairness: FairnessPart) -> dict[str, float]:
+    """Return the metrics that conditions may name, those that were measured."""
+    found = {
+        "fairness.jain": fairness.jain,
+        "fairness.flows.jain": fairness.flows.jain if fairness.flows else fairness.jain,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _sends(node: NodeView) -> bool:
+    return node.kind == "protocol" and bool(node.counters["sent"] or node.flows)
+
+
+def _flows(node: NodeView) -> dict[str, int]:
+    if len(node.flows) < 2:
+        return {node.name: node.counters["sent"]}
+    return {f"{node.name}/{place}": packets for place, packets in enumerate(node.flows)}
+
+
+def _evenness(shares: Mapping[str, int]) -> dict[str, Any]:
+    """Return the fields of an `EvennessPart`; of equals, the first one named is the slowest or fastest."""
+    total, squares = sum(shares.values()), sum(packets**2 for packets in shares.values())
+    if not total:
+        return {"jain": None, "slowest": None, "fastest": None, "count": len(shares)}
+    slowest, fastest = min(shares, key=lambda name: shares[name]), max(shares, key=lambda name: shares[name])
+    return {
+        "jain": round(total**2 / (len(shares) * squares), _DIGITS),
+        "slowest": SharePart(name=slowest, packets=shares[slowest]),
+        "fastest": SharePart(name=fastest, packets=shares[fastest]),
+        "count": len(shares),
+    }
