@@ -40,14 +40,19 @@ def to_hdr(buckets: U64) -> HdrHistogram:
 def histograms_of(snapshot: Snapshot) -> dict[str, U64]:
     """Return by name every set of durations in which there is one (u64[BUCKETS], ns).
 
-    ``latency`` and ``one-way`` are over all nodes, ``latency.NODE`` of what a node sent, ``one-way.NODE`` of what one
-    received, ``held.NODE`` from a request's arrival there to its reply. ``edge.UPPER.LOWER.down`` is how long the lower
+    ``latency``, ``planned`` and ``one-way`` are over all nodes, ``latency.NODE`` and ``planned.NODE`` of what a node
+    sent, ``one-way.NODE`` of what one received, ``held.NODE`` from a request's arrival there to its reply. ``edge.UPPER.LOWER.down`` is how long the lower
     node took to complete sends that came by this edge, ``.up`` the upper one to return what was indicated.
     """
     nodes = list(snapshot.nodes.values())
-    found = {"latency": added(of.latency for of in nodes), "one-way": added(of.one_way for of in nodes)}
+    found = {
+        "latency": added(of.latency for of in nodes),
+        "planned": added(of.planned for of in nodes),
+        "one-way": added(of.one_way for of in nodes),
+    }
     for node in nodes:
         found[f"latency.{node.name}"] = node.latency
+        found[f"planned.{node.name}"] = node.planned
         found[f"one-way.{node.name}"] = node.one_way
         found[f"held.{node.name}"] = node.held
         found |= _ports(node)
