@@ -41,8 +41,9 @@ def histograms_of(snapshot: Snapshot) -> dict[str, U64]:
     """Return by name every set of durations in which there is one (u64[BUCKETS], ns).
 
     ``latency``, ``planned`` and ``one-way`` are over all nodes, ``latency.NODE`` and ``planned.NODE`` of what a node
-    sent, ``one-way.NODE`` of what one received, ``held.NODE`` from a request's arrival there to its reply. ``edge.UPPER.LOWER.down`` is how long the lower
-    node took to complete sends that came by this edge, ``.up`` the upper one to return what was indicated.
+    sent, ``one-way.NODE`` of what one received, ``held.NODE`` from a request's arrival there to its reply.
+    ``edge.UPPER.LOWER.down`` is how long the lower node took to complete sends that came by this edge, ``.up`` the
+    upper one to return what was indicated.
     """
     nodes = list(snapshot.nodes.values())
     found = {
@@ -59,10 +60,11 @@ def histograms_of(snapshot: Snapshot) -> dict[str, U64]:
     return {name: buckets for name, buckets in found.items() if buckets.any()}
 
 
-def write_histograms(snapshot: Snapshot, directory: Path) -> None:
+def write_histograms(snapshot: Snapshot, seconds: float, directory: Path) -> None:
     """Write ``hgrm/NAME.hgrm`` for every set of durations, and all of them with their names as tags into one log.
 
-    Values are in ns. Files of an earlier run in `directory` are replaced.
+    Values are in ns; the log's only interval are the `seconds` of the run. Files of an earlier run in `directory` are
+    replaced.
     """
     folder = directory / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +77,7 @@ def write_histograms(snapshot: Snapshot, directory: Path) -> None:
         for name, buckets in histograms_of(snapshot).items():
             histogram = to_hdr(buckets)
             file.write(f"Tag={name},")
-            log.output_interval_histogram(histogram, 0, snapshot.time / 1e9, _NANOSECONDS)
+            log.output_interval_histogram(histogram, 0, seconds, _NANOSECONDS)
             with (folder / f"{name}.hgrm").open("wb") as table:
                 histogram.output_percentile_distribution(table, _NANOSECONDS)
 

@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "orchestrator.cli.describe:schema",
         "Print the JSON schema of topology files or of the report.",
     ),
+    "compare": (
+        "orchestrator.cli.compare:compare",
+        "Compare two runs; say whether one was faster, and how sure that is.",
+    ),
     "ps": ("orchestrator.cli.runs:ps", "List the runs of this user."),
     "inspect": (
         "orchestrator.cli.runs:inspect",

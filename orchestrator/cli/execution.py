@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Mode = Literal["processes", "inline"]
 OnViolation = Literal["stop", "report", "bug-check"]
 
-REPORT_JSON = "report.json"
 REPORT_TEXT = "report.txt"
 
 
@@ -72,7 +71,7 @@ def carry_out(topology: Topology, setting: Setting, server: ForkServer | None = 
     if setting.output is not None:
         from orchestrator.hdr import write_histograms
 
-        write_histograms(look(started), setting.output)
+        write_histograms(look(started), (started.ended - started.started) / 1e9, setting.output)
     for warning in started.warnings:
         click.echo(f"ndisim: {warning}", err=True)
     if started.error is not None:
@@ -82,6 +81,7 @@ def carry_out(topology: Topology, setting: Setting, server: ForkServer | None = 
 
 def write_report(report: Report, topology: Topology, file: Path, output: Path) -> None:
     """Write report and topology to `output`: a copy of `file`, or where that is a shape what it stands for."""
+    from orchestrator.report_file import REPORT_JSON
     from orchestrator.text import to_text
     from orchestrator.topology import dump_topology
 

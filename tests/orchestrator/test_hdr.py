@@ -41,10 +41,11 @@ def test_a_log_brings_each_histogram_back_by_its_name(tmp_path: Path) -> None:
     run.send_and_complete(1000)
     run.record("top", HistogramRow.ONE_WAY, [7_000, 9_000])
     expected = histograms_of(run.observe())
-    write_histograms(run.observe(), tmp_path)
+    write_histograms(run.observe(), 2.0, tmp_path)
     lines = [line for line in (tmp_path / LOG).read_text().splitlines() if line.startswith("Tag=")]
     found = {line.split(",")[0].removeprefix("Tag="): line.rpartition(",")[2] for line in lines}
     assert list(found) == list(expected)
+    assert {line.split(",")[2] for line in lines} == {"2.000000"}
     for name, encoded in found.items():
         assert (back_from(HdrHistogram.decode(encoded)) == expected[name]).all()
 
@@ -75,7 +76,7 @@ def test_a_table_says_percentiles_in_ns_and_replaces_those_of_an_earlier_run(tmp
     old.write_text("old")
     run = FakeRun()
     run.send_and_complete(1000)
-    write_histograms(run.observe(), tmp_path)
+    write_histograms(run.observe(), 2.0, tmp_path)
     assert not old.exists()
     rows = (tmp_path / FOLDER / "latency.top.hgrm").read_text().splitlines()
     assert rows[0].split() == ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"]
