@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,7 @@ from orchestrator.failures import ForkRefused, ForkServerDied
 
 NODE_BODY = "nodes.host:main"
 _START_LIMIT_NS = 30_000_000_000
+_TERM_LIMIT_NS = 1_000_000_000
 _REAP_LIMIT_NS = 3_000_000_000
 _WINDOW = 32
 """Fork requests under way at once: both socket buffers hold that many, so neither end can block for ever."""
@@ -122,7 +124,7 @@ class ForkServer:
 
 
 def warm() -> ForkServer:
-    """Begin to import what nodes need, in the background; `launch` takes the result over."""
+    """Begin to import what nodes need, in the background, for `launch`; close it when no run needs it any longer."""
     return ForkServer()
 
 
@@ -189,13 +191,16 @@ class NodeProcesses:
             return
 
     def close(self) -> None:
-        """End every node that is left, and the server: SIGTERM, wait, SIGKILL, reap. Twice is once."""
-        self._server.close()
-        for node in self.alive():  # the server has reaped its children, unless it was killed itself
-            self.signal(node, signal.SIGKILL)
-        due = time.monotonic_ns() + _REAP_LIMIT_NS
-        for node, pidfd in list(self._pidfds.items()):
-            _readable(pidfd, max(0, due - time.monotonic_ns()))
+        """End every node that is left: SIGTERM, wait, SIGKILL, reap. The server goes on. Twice is once."""
+        for number, limit in ((signal.SIGTERM, _TERM_LIMIT_NS), (signal.SIGKILL, _REAP_LIMIT_NS)):
+            for node in self.alive():
+                self.signal(node, number)
+            due = time.monotonic_ns() + limit
+            with suppress(ForkServerDied):
+                while self._pidfds and self._receive(max(0, due - time.monotonic_ns())):
+                    pass
+        for node, pidfd in list(self._pidfds.items()):  # the server was killed itself, and reaps nobody
+            _readable(pidfd, _REAP_LIMIT_NS)
             self._forget(Exit(node, None, None))
 
     def _receive(self, limit_ns: int) -> bool:

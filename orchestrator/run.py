@@ -80,7 +80,7 @@ def launch(
     """Return a run of `topology`, which begins when its block is entered.
 
     `output` is where drivers put files, made if need be, `violation_policy` what a broken rule ends (default: as
-    the topology says). `warm` is a fork server begun earlier (the run takes it over), `stall_after` the seconds
+    the topology says). `warm` is a fork server begun earlier (it stays open), `stall_after` the seconds
     without progress that make a node a stalled one, `scheduler` decides the interleaving in mode inline (default:
     drawn by the topology's seed).
     """
@@ -226,8 +226,7 @@ class Run(Steering):
         self._resources.callback(self._signals.close)
         self._resources.enter_context(self._signals)
         if self.mode == "processes":
-            self._server = self._server or ForkServer()
-            self._resources.callback(self._server.close)
+            self._server = self._server or self._resources.enter_context(ForkServer())
             self._server.preload({node.reference for node in self.topology.nodes.values()})
         clean()
         directory = RunDirectory.create()

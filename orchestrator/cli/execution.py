@@ -49,7 +49,7 @@ def warmed(mode: Mode) -> Iterator[ForkServer | None]:
 
 
 def carry_out(topology: Topology, setting: Setting, server: ForkServer | None = None) -> Report:
-    """Run a topology with progress on stderr and return its report; `server` is taken over."""
+    """Run a topology with progress on stderr and return its report; `server` forks its nodes."""
     from orchestrator.live import progress_for
     from orchestrator.outcome import look, report_of
     from orchestrator.run import launch

@@ -31,7 +31,7 @@ def start() -> Iterator[Start]:
     with ExitStack() as stack:
 
         def begin(body: str) -> NodeProcesses:
-            processes = NodeProcesses(ForkServer(f"tests.orchestrator.bodies:{body}"))
+            processes = NodeProcesses(stack.enter_context(ForkServer(f"tests.orchestrator.bodies:{body}")))
             stack.callback(processes.close)
             return processes
 
@@ -70,15 +70,15 @@ def test_exit_statuses_are_told(start: Start, directory: Path) -> None:
 
 
 def test_without_the_fork_server_nodes_are_still_ended_and_seen_to_end(directory: Path) -> None:
-    server = ForkServer("tests.orchestrator.bodies:waits")
-    processes = NodeProcesses(server)
-    processes.start([spec(1, directory), spec(2, directory)])
-    os.kill(server.pid, signal.SIGKILL)
-    with pytest.raises(ForkServerDied):
-        await_exits(processes, 1)
-    processes.signal(1, signal.SIGTERM)
-    assert await_exits(processes, 1) == [Exit(1, None, None)]
-    processes.close()
+    with ForkServer("tests.orchestrator.bodies:waits") as server:
+        processes = NodeProcesses(server)
+        processes.start([spec(1, directory), spec(2, directory)])
+        os.kill(server.pid, signal.SIGKILL)
+        with pytest.raises(ForkServerDied):
+            await_exits(processes, 1)
+        processes.signal(1, signal.SIGTERM)
+        assert await_exits(processes, 1) == [Exit(1, None, None)]
+        processes.close()
     until_dead(processes.pids[2])
     assert processes.alive() == []
 
@@ -93,9 +93,18 @@ def test_no_process_outlives_a_close(start: Start, directory: Path) -> None:
 
 
 def test_a_server_that_was_killed_before_the_start_is_named(directory: Path) -> None:
-    server = ForkServer()
-    processes = NodeProcesses(server)
-    os.kill(server.pid, signal.SIGKILL)
-    with pytest.raises(ForkServerDied, match=f"process {server.pid}"):
-        processes.start([spec(1, directory)])
-    processes.close()
+    with ForkServer() as server:
+        processes = NodeProcesses(server)
+        os.kill(server.pid, signal.SIGKILL)
+        with pytest.raises(ForkServerDied, match=f"process {server.pid}"):
+            processes.start([spec(1, directory)])
+        processes.close()
+
+
+def test_one_server_starts_the_nodes_of_one_run_after_the_other(directory: Path) -> None:
+    with ForkServer("tests.orchestrator.bodies:waits") as server:
+        for _ in range(2):
+            processes = NodeProcesses(server)
+            processes.start([spec(1, directory), spec(2, directory)])
+            processes.close()
+            assert processes.alive() == []

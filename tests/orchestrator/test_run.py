@@ -216,14 +216,15 @@ def test_violations_are_only_collected_under_the_policy_report() -> None:
 
 
 def test_a_wrong_secret_is_no_hello() -> None:
-    server = ForkServer("tests.orchestrator.bodies:lies")
-    with pytest.raises(NodeSilent, match=r"no answer to hello in 0\.5 s from 'source', 'filter0', 'bottom'"):
+    silent = pytest.raises(
+        NodeSilent, match=r"no answer to hello in 0\.5 s from 'source', 'filter0', 'bottom'"
+    )
+    with ForkServer("tests.orchestrator.bodies:lies") as server, silent:
         finished(stack(), warm=server, limits=Limits(start=SECOND // 2, end=SECOND // 10))
 
 
 def test_the_end_of_the_fork_server_ends_the_run() -> None:
-    server = ForkServer()
-    with launch(stack(packets=0), warm=server) as run:
+    with ForkServer() as server, launch(stack(packets=0), warm=server) as run:
         os.kill(server.pid, signal.SIGKILL)
         assert run.wait(30) is Reason.FAILED
     assert isinstance(run.error, ForkServerDied)

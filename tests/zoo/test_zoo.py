@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from nodes.verifier.rules import Held, load_rules
 from orchestrator import launch, report_of
+from orchestrator.processes import ForkServer
 from tests.zoo import (
     cancels,
     filters,
@@ -42,12 +45,19 @@ ROOMS = [
 ]
 
 
+@pytest.fixture(scope="session")
+def server(run_base: Path) -> Iterator[ForkServer]:
+    """Import what nodes need once for all runs."""
+    with ForkServer() as server:
+        yield server
+
+
 @pytest.mark.parametrize("mode", ["inline", "processes"])
 @pytest.mark.parametrize("beast", BEASTS, ids=lambda beast: beast.name)
 def test_a_wrong_driver_is_caught_by_just_its_rule(
-    beast: Beast, mode: Literal["inline", "processes"]
+    beast: Beast, mode: Literal["inline", "processes"], server: ForkServer
 ) -> None:
-    with launch(beast.topology(), mode=mode, limits=LIMITS) as run:
+    with launch(beast.topology(), mode=mode, limits=LIMITS, warm=server) as run:
         if beast.act is not None:
             beast.act(run)
         run.wait(SECONDS)
