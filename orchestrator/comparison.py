@@ -16,8 +16,10 @@ SCHEMA = "ndisim.comparison/1"
 Finding = Literal["faster", "slower", "same", "unknown"]
 Verdict = Literal["faster", "slower", "mixed", "same", "unknown"]
 
-_MEASURES = (("throughput_pps", True), ("p50_us", False), ("p99_us", False))
-"""What is compared second by second, and whether more of it is faster."""
+RATE = "throughput_pps"
+_LATENCIES = ("p50_us", "p99_us")
+_PLANNED = ("planned_p50_us", "planned_p99_us")
+"""Taken instead where both runs sent by plan: what a packet waited before its send is in it."""
 _DIGITS = 6
 
 
@@ -71,14 +73,16 @@ class Comparison:
 def compare_reports(a: Report, b: Report) -> Comparison:
     """Compare two reports; the same two always give the same answer."""
     rows = [_whole_seconds(report.series) for report in (a, b)]
-    values = [[_values(side, name) for side in rows] for name, _ in _MEASURES]
+    open_model = a.planned_us.count and b.planned_us.count
+    names = (RATE, *(_PLANNED if open_model else _LATENCIES))
+    values = [[_values(side, name) for side in rows] for name in names]
     differences = [difference(*sides) for sides in values]
     found = significant([of.p for of in differences])
     measures = []
-    for (name, more), of, sides, certain in zip(_MEASURES, differences, values, found, strict=True):
+    for name, of, sides, certain in zip(names, differences, values, found, strict=True):
         finding: Finding = "unknown" if of.change is None else "same"
         if certain and of.change:
-            finding = "faster" if (of.change > 0) == more else "slower"
+            finding = "faster" if (of.change > 0) == (name == RATE) else "slower"
         counts = (len(sides[0]), len(sides[1]))
         measures.append(Measure(name=name, seconds=counts, finding=finding, **asdict(of)))
     return Comparison(_verdict(measures), tuple(measures), tuple(_figures(a, b)), tuple(_notes(a, b)))
@@ -133,6 +137,10 @@ def _figure(name: str, a: float | None, b: float | None) -> Figure:
     return Figure(name, a, b, round(b / a - 1, _DIGITS) if a and b is not None else None)
 
 
+def _load(report: Report) -> str:
+    return "by plan (rate)" if report.planned_us.count else "as fast as it comes back (window)"
+
+
 def _notes(a: Report, b: Report) -> list[str]:
     notes = [
         f"the runs are not alike: {name} is {left} in A and {right} in B"
@@ -140,6 +148,7 @@ def _notes(a: Report, b: Report) -> list[str]:
             ("name", a.run.name, b.run.name),
             ("mode", a.run.mode, b.run.mode),
             ("seed", a.run.seed, b.run.seed),
+            ("load", _load(a), _load(b)),
         )
         if left != right
     ]

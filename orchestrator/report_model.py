@@ -163,7 +163,10 @@ class EdgeSecond(_Part):
 
 
 class SeriesRow(_Part):
-    """What came after the row before, up to `t_s` (seconds since all nodes ran); `in_flight` is as it stood then."""
+    """What came after the row before, up to `t_s` (seconds since all nodes ran); `in_flight` is as it stood then.
+
+    Latency counts from the send, and from the planned time where there is one.
+    """
 
     t_s: float
     completed: int
@@ -171,6 +174,9 @@ class SeriesRow(_Part):
     p50_us: Microseconds
     p99_us: Microseconds
     max_us: Microseconds
+    planned_p50_us: Microseconds = None
+    planned_p99_us: Microseconds = None
+    planned_max_us: Microseconds = None
     in_flight: int
     nodes: dict[str, NodeSecond]
     edges: dict[str, EdgeSecond]

@@ -32,6 +32,7 @@ ROWS = 3600
 CELLS = 180_000
 """Most nodes and edges over all rows: a wide topology has a shorter series."""
 FEWEST_ROWS = 60
+_TOOK = (HistogramRow.LATENCY, HistogramRow.PLANNED)
 _NODE = (Counter.SENT, Counter.COMPLETED, Counter.RECEIVED)
 _PORT = (
     *(PortCounter.REQUESTS_OUT, PortCounter.REPLIES_IN),
@@ -41,18 +42,21 @@ _PORT = (
 
 @dataclass(frozen=True)
 class _Look:
-    """What boards and ledger show at `time`: nodes i64[n][3], ports i64[m][4], packets held i64[n], latency buckets."""
+    """What boards and ledger show at `time`: nodes i64[n][3], ports i64[m][4], packets held i64[n].
+
+    `took` are durations of completed packets, u64[2][BUCKETS]: from the send, and from the planned time.
+    """
 
     time: int
     nodes: I64
     ports: I64
     held: I64
-    latency: U64
+    took: U64
 
 
 @dataclass
 class _Span:
-    """What came between two looks, and how the second one stood; latency buckets are kept where not 0."""
+    """What came between two looks, and how the second one stood; buckets of durations are kept where not 0."""
 
     start: int
     end: int
@@ -66,8 +70,8 @@ class _Span:
 
     @classmethod
     def between(cls, before: _Look, after: _Look) -> _Span:
-        latency = after.latency - before.latency
-        buckets = np.flatnonzero(latency)
+        took = (after.took - before.took).ravel()
+        buckets = np.flatnonzero(took)
         sent, completed, _ = after.nodes.sum(axis=0).tolist()
         out, back, up, returned = after.ports.T
         return cls(
@@ -79,19 +83,19 @@ class _Span:
             in_flight=max(0, sent - completed),
             occupancy=np.maximum(out - back, 0) + np.maximum(up - returned, 0),
             buckets=buckets,
-            counts=latency[buckets],
+            counts=took[buckets],
         )
 
     @property
-    def latency(self) -> U64:
-        whole = np.zeros(BUCKETS, np.uint64)
+    def took(self) -> U64:
+        whole = np.zeros(len(_TOOK) * BUCKETS, np.uint64)
         whole[self.buckets] = self.counts
-        return whole
+        return whole.reshape(len(_TOOK), BUCKETS)
 
     def then(self, later: _Span) -> _Span:
         """Return this span and the next one as a single one."""
-        latency = self.latency + later.latency
-        buckets = np.flatnonzero(latency)
+        took = (self.took + later.took).ravel()
+        buckets = np.flatnonzero(took)
         return _Span(
             start=self.start,
             end=later.end,
@@ -101,7 +105,7 @@ class _Span:
             in_flight=later.in_flight,
             occupancy=later.occupancy,
             buckets=buckets,
-            counts=latency[buckets],
+            counts=took[buckets],
         )
 
 
@@ -178,16 +182,17 @@ class Sampler:
         self._last = look
 
     def _take(self, now: int) -> _Look:
-        latency = np.zeros(BUCKETS, np.uint64)
+        took = np.zeros((len(_TOOK), BUCKETS), np.uint64)
         for board in self._boards:
             if board.counters[Counter.COMPLETED]:
-                latency += board.histograms[HistogramRow.LATENCY].counts
+                for row, which in enumerate(_TOOK):
+                    took[row] += board.histograms[which].counts
         return _Look(
             time=now,
             nodes=np.array([[board.counters[counter] for counter in _NODE] for board in self._boards]),
             ports=np.array([[port[counter] for counter in _PORT] for port in self._ports]).reshape(-1, 4),
             held=self._held(),
-            latency=latency,
+            took=took,
         )
 
     def _held(self) -> I64:
@@ -205,7 +210,7 @@ class Sampler:
 
     def _row(self, span: _Span) -> SeriesRow:
         seconds = (span.end - span.start) / SECOND_NS
-        took = summarise(span.latency)
+        took, planned = (summarise(row) for row in span.took)
         completed = int(span.nodes[:, 1].sum())
 
         def rate(count: int) -> float:
@@ -220,6 +225,9 @@ class Sampler:
             p50_us=microseconds(took.p50),
             p99_us=microseconds(took.p99),
             max_us=microseconds(took.maximum),
+            planned_p50_us=microseconds(planned.p50),
+            planned_p99_us=microseconds(planned.p99),
+            planned_max_us=microseconds(planned.maximum),
             in_flight=span.in_flight,
             nodes={
                 name: NodeSecond(completed=done, received=got, held=held)

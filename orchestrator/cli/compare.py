@@ -26,7 +26,13 @@ _VERDICTS = {
     "unknown": "too few seconds to tell: let both runs last four seconds at least",
 }
 _FINDINGS = {"same": "may be chance", "unknown": "too few seconds"}
-_NAMES = {"throughput_pps": "throughput", "p50_us": "latency p50", "p99_us": "latency p99"}
+_NAMES = {
+    "throughput_pps": "throughput",
+    "p50_us": "latency p50",
+    "p99_us": "latency p99",
+    "planned_p50_us": "planned p50",
+    "planned_p99_us": "planned p99",
+}
 
 
 def _read_limit(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:

@@ -72,6 +72,27 @@ def test_longer_latencies_are_slower_at_the_same_throughput() -> None:
     assert found.slower_by(0.6) == []
 
 
+def planned(of: Report, p50: float) -> Report:
+    """Return the report as that of a run at a rate, with these latencies from the planned time."""
+    rows = [row.model_copy(update={"planned_p50_us": p50, "planned_p99_us": p50 * 2}) for row in of.series]
+    return of.model_copy(update={"series": rows, "planned_us": of.latency_us})
+
+
+def test_what_packets_waited_before_their_send_counts_where_both_runs_had_a_plan() -> None:
+    usual = report(1000, 1)
+    found = compare_reports(planned(usual, 20.0), planned(usual, 40.0))
+    assert [(of.name, of.finding) for of in found.measures] == [
+        ("throughput_pps", "same"),
+        ("planned_p50_us", "slower"),
+        ("planned_p99_us", "slower"),
+    ]
+    mixed = compare_reports(planned(usual, 20.0), usual)
+    assert [of.name for of in mixed.measures] == ["throughput_pps", "p50_us", "p99_us"]
+    assert mixed.notes == (
+        "the runs are not alike: load is by plan (rate) in A and as fast as it comes back (window) in B",
+    )
+
+
 def test_noise_is_no_difference_and_too_few_seconds_tell_nothing() -> None:
     assert compare_reports(report(1000, 1), report(1000, 2)).verdict == "same"
     assert compare_reports(report(1000, 1), report(2000, 2, seconds=3)).verdict == "unknown"

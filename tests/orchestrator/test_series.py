@@ -63,6 +63,7 @@ def test_each_second_has_a_row_of_what_came_in_it() -> None:
     assert rows[0].p50_us == pytest.approx(10, rel=1 / 32)
     assert rows[1].p50_us == rows[1].p99_us == pytest.approx(1000, rel=1 / 32)
     assert (rows[2].p50_us, rows[2].max_us) == (None, None)
+    assert [row.planned_p99_us for row in rows] == [None] * 3
     assert rows[0].nodes["top"].completed == 100
     assert rows[0].edges["top -> nic"].down_pps == 100.0
 
@@ -143,6 +144,7 @@ def test_virtual_seconds_are_exact_and_repeat() -> None:
     first, second = (report("inline", 2.5, paced) for _ in range(2))
     assert [row.t_s for row in first.series] == [1.0, 2.0, 2.5]
     assert first.series == second.series
+    assert all(row.planned_p50_us and row.planned_p50_us >= (row.p50_us or 0) for row in first.series)
     assert [row.throughput_pps for row in first.series] == [pytest.approx(1000, rel=0.02)] * 3
     assert sum(row.completed for row in first.series) == first.conservation.completed
 
