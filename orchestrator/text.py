@@ -15,6 +15,9 @@ from orchestrator.report_model import EdgePart, LatencyPart, Report, ThresholdPa
 WIDTH = 100
 _LABEL_WIDTH = 14
 _SHOWN_KINDS = 10
+_INSET = 4
+_NAME_WIDTH = 9
+_UNBROKEN = frozenset({"at", "given at", "made at", "rule"})
 _STYLES = {"pass": "bold green", "void": "bold yellow"}
 _BAD = "bold red"
 _VERDICTS = {
@@ -252,25 +255,31 @@ def render_violations(violations: Sequence[ViolationPart], count: int) -> list[R
 
 
 def _violation(of: ViolationPart, count: int) -> list[RenderableType]:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(min_width=9)
-    grid.add_column()
+    parts: list[RenderableType] = [Text.assemble((of.rule, "bold"), f"  {of.node}: {of.message}")]
     for name, value in _details(of):
-        grid.add_row(Text(name, style="cyan"), Text(value))
-    parts: list[RenderableType] = [
-        Text.assemble((of.rule, "bold"), f"  {of.node}: {of.message}"),
-        _inset(grid),
-    ]
-    if of.document:
-        label = ("    rule       ", "cyan")
-        parts.append(Text.assemble(label, of.document, no_wrap=True, overflow="ignore"))
+        parts += _places(name, value) if name in _UNBROKEN else [_detail(name, value)]
     if count > 1:
-        parts.append(_inset(Text(f"and {count - 1:,} more like it")))
+        parts.append(Padding(Text(f"and {count - 1:,} more like it"), (0, 0, 0, _INSET)))
     return parts
 
 
-def _inset(part: RenderableType) -> Padding:
-    return Padding(part, (0, 0, 0, 4))
+def _detail(name: str, value: str) -> Padding:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=_NAME_WIDTH)
+    grid.add_column()
+    grid.add_row(Text(name, style="cyan"), Text(value))
+    return Padding(grid, (0, 0, 0, _INSET))
+
+
+def _places(name: str, value: str) -> list[RenderableType]:
+    """Return a line for each place, however long: so it can be copied, or followed, as it is."""
+    labels = [name, *[""] * value.count("\n")]
+    return [
+        Text.assemble(
+            " " * _INSET, (f"{label:<{_NAME_WIDTH}}  ", "cyan"), line, no_wrap=True, overflow="ignore"
+        )
+        for label, line in zip(labels, value.split("\n"), strict=True)
+    ]
 
 
 def _details(of: ViolationPart) -> list[tuple[str, str]]:
@@ -285,5 +294,6 @@ def _details(of: ViolationPart) -> list[tuple[str, str]]:
         ("history", "\n".join(of.history)),
         ("next", of.look),
         ("known as", ", ".join(of.microsoft)),
+        ("rule", of.document),
     ]
     return [(name, value) for name, value in known if value]

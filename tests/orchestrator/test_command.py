@@ -26,7 +26,7 @@ def stack(tmp_path: Path, *, bottom: str = "floor", packets: int = 200, passing:
     path = tmp_path / "small.ndisim.yml"
     path.write_text(
         f"name: small\nnodes:\n  top: {{driver: chatter, packets: {packets}}}\n  nic: {{driver: {bottom}}}\n"
-        f"bindings: [top -> nic]\npass: [{passing}]\n"
+        f"bindings: [top -> nic]\npass: [{passing}]\npolicy: {{send_limit: 10m, hang_limit: 10m}}\n"
     )
     return path
 

@@ -331,3 +331,9 @@ def test_durations_are_written_in_the_unit_that_suits_them(microseconds: float |
 )
 def test_sizes_are_written_in_the_unit_that_suits_them(count: int, text: str) -> None:
     assert size(count) == text
+
+
+def test_the_place_of_a_driver_is_shown_whole_however_long_its_path() -> None:
+    where = f"/{'a-long-directory/' * 12}driver.py:7"
+    text = to_text(report(violations=[VIOLATION | {"where": where}]))
+    assert f"\n    at         {where}\n" in text
