@@ -7,7 +7,7 @@ the whole run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,9 +137,10 @@ class Sampler:
         self._spans: list[_Span] = []
 
     def begin(self, now: int) -> None:
-        """Let the first second begin."""
+        """Let the first second begin; what was done before, while sources were still being started, counts to it."""
         self._began = now
-        self._last = self._take(now)
+        look = self._take(now)
+        self._last = replace(look, nodes=look.nodes * 0, ports=look.ports * 0, took=np.zeros_like(look.took))
         self.due = now + self._step
 
     def look(self, now: int) -> None:
