@@ -33,14 +33,27 @@ class Sender:
         self.sequence = 0
         self.place = place
         self._of = of
+        self._base = 0
 
-    def wanted(self, due: int) -> int:
-        """Return how many packets it has yet to send when the first `due` packets of the node may leave."""
-        return max(-(-(due - self.place) // self._of) - self.sequence, 0)
+    def begin(self) -> None:
+        """Begin a new stretch of the schedule: its packets are numbered from 0."""
+        self._base = self.sequence
+
+    def wanted(self, due: int, total: int) -> int:
+        """Return how many packets it has yet to send.
+
+        The first `due` packets of the node in this stretch may leave, and `total` are to be sent in all.
+        """
+        share, all_of_it = -(-(due - self.place) // self._of), -(-(total - self.place) // self._of)
+        return max(min(share + self._base, all_of_it) - self.sequence, 0)
 
     def serials(self, count: int) -> NDArray[np.int64]:
         """Return the places of its next `count` packets among all packets of the node."""
         return np.arange(self.sequence, self.sequence + count, dtype=np.int64) * self._of + self.place
+
+    def numbers(self, serials: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers in this stretch of packets with these places."""
+        return serials - self._base * self._of
 
 
 class Lane:

@@ -38,6 +38,14 @@ class Punctuality:
         if worst > counters[Counter.WORST_LAG_US] * 1000:
             counters[Counter.WORST_LAG_US] = worst // 1000
 
+    def sent_unplanned(self, slots: Slots) -> None:
+        """Note packets that leave now and have no time of their own."""
+        self._planned[slots - self._base] = 0
+
     def completed(self, slots: Slots, now: int) -> None:
-        """Note packets that are back."""
-        self._histogram.record(np.uint64(now) - self._planned[slots - self._base])
+        """Note packets that are back; those without a time are left out."""
+        planned = self._planned[slots - self._base]
+        if not planned.all():
+            planned = planned[planned > 0]
+        if len(planned):
+            self._histogram.record(np.uint64(now) - planned)

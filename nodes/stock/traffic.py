@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nodes.chain import NblChain
 from nodes.metrics import Counter
 from nodes.ndis import Binding, NetEvent, Protocol
 from nodes.ndis.indication import StatusIndication
-from nodes.options import Count, Positive, Quantity
+from nodes.options import Choice, Count, Positive, Quantity
 from nodes.status import Status
 from nodes.stock.flows import Lane, Sender
 from nodes.stock.frame_sizes import FrameSizes
+from nodes.stock.phases import ENDLESS, FASTEST, Phase, parse_phases
 from nodes.stock.punctuality import Punctuality
+from nodes.stock.schedule import Draw, stretches
 from nodes.timers import RETRY, Timer
-
-SECOND = 1_000_000_000
-ENDLESS = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,51 @@ class TrafficOptions:
     packets: Count = field(default=0, metadata={"help": "packets to send; 0 for no end"})
     rate: Count = field(
         default=0,
-        metadata={"help": "packets per second, evenly spaced; 0: as many as the window lets through"},
+        metadata={"help": "packets per second (open model); 0: as many as the window lets through (closed)"},
+    )
+    phases: str = field(
+        default="",
+        metadata={"help": "instead of a rate e.g. 2s@10000, 5s@10000..80000, 1s@0, 1s@64x10ms, 3s@max"},
+    )
+    arrivals: Annotated[str, Choice(("even", "poisson"))] = field(
+        default="even", metadata={"help": "gaps between planned packets: even, or drawn from the seed"}
     )
     window: Positive = field(default=1024, metadata={"help": "packets in flight at most"})
     burst: Positive = field(default=32, metadata={"help": "packets handed down in one call at most"})
 
     def problems(self) -> list[tuple[str, str]]:
         """Return what is wrong with the options, as pairs of option and message."""
-        try:
-            FrameSizes.parse(str(self.size))
-        except ValueError as error:
-            return [("size", str(error))]
-        return []
+        found = []
+        for option, parse in (("size", FrameSizes.parse), ("phases", parse_phases)):
+            try:
+                parse(str(getattr(self, option)))
+            except ValueError as error:
+                found.append((option, str(error)))
+        if self.rate > FASTEST:
+            found.append(
+                ("rate", f"{self.rate} is faster than {FASTEST:,} packets per second, the most possible")
+            )
+        if self.rate and self.phases:
+            found.append(("phases", "rate and phases both say when to send; leave one of them out"))
+        if self.arrivals != "even" and not (self.rate or self.phases):
+            found.append(
+                ("arrivals", f"{self.arrivals} arrivals need a rate or phases; without, the window decides")
+            )
+        return found
+
+    def schedule(self) -> tuple[Phase, ...]:
+        """Return the phases, one without end where only a rate or only the window was given."""
+        phases = parse_phases(self.phases)
+        return phases or (Phase(ENDLESS, self.rate, self.rate, closed=not self.rate),)
 
 
 class Traffic(Protocol):
     """Send stamped UDP frames from many flows, at a rate or through a window.
 
-    At a rate (open loop) a frame carries the time it was planned for, also when it had to wait: latency counts from
-    when it should have left. Packets are used again as they come back (N6-SEND-21). Receives are not wanted, as with
-    a protocol whose packet filter is 0.
+    At a rate (open model) a frame carries the time it was planned for, also when it had to wait: latency counts from
+    when it should have left. A phase in the closed model begins when all that was planned before has left. While no
+    binding runs the schedule stands still. Packets are used again as they come back (N6-SEND-21). Receives are not
+    wanted, as with a protocol whose packet filter is 0.
     """
 
     Options = TrafficOptions
@@ -75,9 +102,14 @@ class Traffic(Protocol):
         self._sizes = FrameSizes.parse(str(options.size))
         self._total: int = options.packets or ENDLESS
         self._epoch = 0
+        self._stopped: int | None = None
         self._timer: Timer | None = None
         self._punctuality = Punctuality(self._node.board, self._node.pool)
         number = self._node.spec.node
+        drawn = self._chance if options.arrivals == "poisson" else None
+        self._ahead = deque(stretches(options.schedule(), drawn))
+        self._plans = any(stretch.planned for stretch in self._ahead)
+        self._stretch = self._ahead.popleft()
         self._flows = self._node.board.flows
         self._node.board.counters[Counter.FLOWS] = options.senders
         self._senders = [Sender(number, place, options.senders) for place in range(options.senders)]
@@ -110,7 +142,7 @@ class Traffic(Protocol):
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
         """Begin to send, or stop at once (N6-PNP-09)."""
         if event is NetEvent.PAUSE:
-            self._lanes[binding].open = False
+            self._end(self._lanes[binding])
         elif event is NetEvent.RESTART:
             self._begin(self._lanes[binding])
         return Status.SUCCESS
@@ -118,9 +150,13 @@ class Traffic(Protocol):
     def status(self, binding: Binding, indication: StatusIndication) -> None:
         """Hold sends while the adapter below is being reset (N6-RST-06)."""
         if indication.code == Status.RESET_START:
-            self._lanes[binding].open = False
+            self._end(self._lanes[binding])
         elif indication.code == Status.RESET_END and binding.running:
             self._begin(self._lanes[binding])
+
+    def _chance(self, number: int) -> Draw:
+        """Return the chance of arrivals in the stretch of this number, the same at any load and in both modes."""
+        return partial(self.rng.uniform, f"arrivals/{self._node.spec.node}/{number}")
 
     def _begin(self, lane: Lane) -> None:
         if not any(other.open for other in self._lanes.values()):
@@ -130,40 +166,68 @@ class Traffic(Protocol):
         self._pump(lane)
         self._wait()
 
+    def _end(self, lane: Lane) -> None:
+        was_open, lane.open = lane.open, False
+        if was_open and not any(other.open for other in self._lanes.values()):
+            self._stopped = self.now - self._epoch
+
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
         """Put packets to rest and send what may leave now."""
         lane = self._lanes[binding]
-        if self.options.rate:
+        if self._plans:
             self._punctuality.completed(chain.slots, self.now)
         if not lane.spare_count:
             lane.free_since = self.now
         lane.give(chain)
         self._pump(lane)
-        if self._all_back() and not any(sender.wanted(self._total) for sender in self._senders):
+        self._finish()
+
+    def _finish(self) -> None:
+        """Say so when nothing is out and nothing is left to send."""
+        if any(lane.binding.outstanding for lane in self._lanes.values()):
+            return
+        over = not self._ahead and self.now - self._epoch >= self._stretch.end
+        if not self._wanted(self._stretch.count if over else ENDLESS):
             self.report_done()
 
-    def _all_back(self) -> bool:
-        return not any(lane.binding.outstanding for lane in self._lanes.values())
+    def _wanted(self, due: int) -> bool:
+        """Return whether any sender has packets to send, if the first `due` of this stretch may leave."""
+        return any(sender.wanted(due, self._total) for sender in self._senders)
 
     def _plan_from_now(self) -> None:
-        """Move the schedule so that the first packet not yet sent is due now."""
-        first = min(int(sender.serials(1)[0]) for sender in self._senders)
-        self._epoch = self.now - self._offset(first)
-
-    def _offset(self, serial: int) -> int:
-        """Return when a packet of the node is due, ns after the schedule's beginning."""
-        return -(-serial * SECOND // self.options.rate) if self.options.rate else 0
+        """Let the schedule go on where it stood: with the first packet not yet sent, if that is of the same phase."""
+        reached = self._stopped or 0
+        if self._stopped is not None and self._stretch.planned:
+            first = min(int(sender.numbers(sender.serials(1))[0]) for sender in self._senders)
+            at = int(self._stretch.offsets(np.array([first]))[0])
+            reached = at if first < self._stretch.count and at < self._stretch.phase_end(reached) else reached
+        self._epoch = self.now - reached
 
     def _due(self) -> int:
-        """Return how many packets of the node may have left by now."""
-        rate: int = self.options.rate
-        return min((self.now - self._epoch) * rate // SECOND + 1, self._total) if rate else self._total
+        """Return how many packets of this stretch may have left by now, having gone on to the one that is on."""
+        elapsed = self.now - self._epoch
+        while self._ahead and elapsed >= self._stretch.end:
+            if self._stretch.planned and self._wanted(self._stretch.count):
+                break
+            self._stretch = self._ahead.popleft()
+            for sender in self._senders:
+                sender.begin()
+            self._wake(0)
+        over = not self._stretch.planned and elapsed >= self._stretch.end
+        return 0 if over else self._stretch.due(elapsed)
 
     def _wait(self) -> None:
-        """Set the timer for the next packet of the schedule, if there is one and none is set."""
-        due = self._due()
-        if self.options.rate and due < self._total and self._timer is None:
-            self._timer = self.set_timer(self._epoch + self._offset(due) - self.now, self._tick)
+        """Set the timer for what comes next in the schedule, if there is more to come and none is set."""
+        if self._timer is None and self._wanted(ENDLESS):
+            elapsed = self.now - self._epoch
+            due = self._stretch.next_due(elapsed)
+            if due < ENDLESS:
+                self._wake(due - elapsed)
+
+    def _wake(self, delay: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.set_timer(delay, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
@@ -172,20 +236,24 @@ class Traffic(Protocol):
             self._pump(lane)
         if opened:
             self._wait()
+            self._finish()
 
     def _pump(self, lane: Lane) -> None:
-        """Let senders take turns at the packets at rest: for what is due, or in the closed loop for whole bursts."""
-        budget = lane.spare_count if lane.open else 0
-        if not self.options.rate:
-            budget -= budget % lane.burst
-        if not budget:
+        """Let senders take turns at the packets at rest: for what is due, or in the closed model for whole bursts."""
+        if not (lane.open and lane.spare_count):
             return
         due = self._due()
-        waiting = ((turn, sender) for turn, sender in lane.in_turn() if sender.wanted(due))
+        budget = (
+            lane.spare_count if self._stretch.planned else lane.spare_count - lane.spare_count % lane.burst
+        )
+        if not budget:
+            return
+        total = self._total
+        waiting = ((turn, sender) for turn, sender in lane.in_turn() if sender.wanted(due, total))
         ready = list(islice(waiting, -(-budget // lane.burst)))
         for left, (turn, sender) in zip(range(len(ready), 0, -1), ready, strict=True):
             share = -(-budget // left)
-            count = min(share + -share % lane.burst, budget, sender.wanted(due))
+            count = min(share + -share % lane.burst, budget, sender.wanted(due, total))
             if not count:
                 return
             self._send(lane, sender, count)
@@ -198,11 +266,7 @@ class Traffic(Protocol):
         serials = sender.serials(count)
         sequence = np.arange(sender.sequence, sender.sequence + count, dtype=np.uint64)
         lengths = self._sizes.draw(self.rng, sender.stream, sequence)
-        if self.options.rate:
-            planned = self._epoch - (-serials * SECOND // self.options.rate)
-            self._punctuality.sent(chain.slots, planned, lane.free_since, self.now)
-        else:
-            planned = np.full(count, self.now)
+        planned = self._plan(lane, chain, sender.numbers(serials))
         sender.sequence += count
         self._flows[sender.place] = sender.sequence
         chain.packet_id = serials.astype(np.uint64) | np.uint64(self._node.spec.node << 48)
@@ -212,3 +276,13 @@ class Traffic(Protocol):
         sender.template.write(cells, chain.slots, lengths, sequence, planned.astype(np.uint64))
         for start in range(0, count, lane.burst):
             lane.binding.send_net_buffer_lists(chain[start : start + lane.burst])
+
+    def _plan(self, lane: Lane, chain: NblChain, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return when packets of these numbers should leave, having noted whether they are late."""
+        if self._stretch.planned:
+            planned = self._epoch + self._stretch.offsets(numbers)
+            self._punctuality.sent(chain.slots, planned, lane.free_since, self.now)
+            return planned
+        if self._plans:
+            self._punctuality.sent_unplanned(chain.slots)
+        return np.full(len(chain), self.now)

@@ -164,6 +164,97 @@ def test_without_a_rate_nothing_is_planned_and_nothing_late() -> None:
     assert planned_latencies(stack) == {}
 
 
+def test_phases_follow_each_other_and_then_it_is_done() -> None:
+    stack = bench(senders=2, phases="3ms@1000, 4ms@0, 2ms@4x1ms, 1ms@0")
+    stack.run_for(9 * MS)
+    assert [at - BEGIN for at in floor(stack).times] == [0, MS, 2 * MS, *[7 * MS] * 4, *[8 * MS] * 4]
+    assert stack.kinds() == [], "the last phase is quiet, but not over"
+    stack.run_for(MS)
+    assert stack.kinds() == [("bulk", "done")]
+    assert counts(stack) == (11, 0, 0)
+
+
+def test_a_phase_in_the_closed_model_sends_what_the_window_lets_through() -> None:
+    stack = bench(hold=True, senders=3, window=8, burst=4, phases="3ms@1000, 5ms@max, 2ms@1000")
+    stack.run_for(2 * MS)
+    assert len(floor(stack).frames) == 3
+    stack.run_for(4 * MS)
+    assert len(floor(stack).frames) == 7, "a whole burst fits into the window"
+    floor(stack).complete()
+    stack.settle()
+    assert len(floor(stack).frames) == 15
+    stack.run_for(MS)
+    floor(stack).complete()
+    stack.settle()
+    assert len(floor(stack).frames) == 23
+    stack.run_for(2 * MS)
+    floor(stack).complete()
+    stack.run_for(3 * MS)
+    floor(stack).complete()
+    stack.settle()
+    assert stack.kinds() == [("bulk", "done")]
+    assert counts(stack) == (5, 0, 0), "only packets of the open model have a plan"
+    assert sum(planned_latencies(stack).values()) == 5
+    assert len(stamps(stack)) == stack.counter("bulk", Counter.SENT) == 25
+
+
+def test_what_was_planned_before_a_closed_phase_leaves_first() -> None:
+    stack = bench(hold=True, window=2, burst=2, phases="4ms@1000, 10ms@max")
+    stack.run_for(6 * MS)
+    assert [planned for _, _, planned in stamps(stack)] == [BEGIN, BEGIN + MS]
+    floor(stack).complete()
+    stack.settle()
+    assert [planned for _, _, planned in stamps(stack)[2:]] == [BEGIN + 2 * MS, BEGIN + 3 * MS]
+    floor(stack).complete()
+    stack.settle()
+    assert [planned for _, _, planned in stamps(stack)[4:]] == [BEGIN + 6 * MS] * 2
+
+
+def test_lanes_at_rest_learn_that_a_closed_phase_has_begun() -> None:
+    layers: dict[str, Layer] = {
+        "bulk": (Traffic, {"senders": 2, "window": 8, "burst": 4, "phases": "2ms@1000, 3ms@max"}),
+        "left": (Floor, {"hold": True}),
+        "right": (Floor, {"hold": True}),
+    }
+    stack = Bench(layers, ["bulk -> left", "bulk -> right"]).start()
+    stack.run_for(4 * MS)
+    assert [len(floor(stack, name).frames) for name in ("left", "right")] == [1, 1], "no whole burst is free"
+    for name in ("left", "right"):
+        floor(stack, name).complete()
+    stack.settle()
+    assert [len(floor(stack, name).frames) for name in ("left", "right")] == [5, 5]
+
+
+def test_packets_end_a_schedule_that_would_go_on() -> None:
+    stack = bench(packets=5, phases="1s@1000, 1s@max")
+    stack.run_for(20 * MS)
+    assert stack.kinds() == [("bulk", "done")]
+    assert [at - BEGIN for at in floor(stack).times] == [number * MS for number in range(5)]
+
+
+def test_the_schedule_stands_still_while_it_is_paused() -> None:
+    stack = bench(phases="2ms@1000, 4ms@0, 2ms@1000")
+    stack.run_for(3 * MS)
+    stack.pause("bulk")
+    stack.run_for(50 * MS)
+    stack.command("bulk", "restart")
+    stack.run_for(10 * MS)
+    assert [at - BEGIN for at in floor(stack).times] == [0, MS, 56 * MS, 57 * MS]
+    assert stack.kinds() == [("bulk", "done")]
+
+
+def test_arrivals_by_chance_leave_at_their_times_and_the_same_ones_again() -> None:
+    found = []
+    for window in (1024, 4):
+        stack = bench(packets=200, senders=3, rate=10_000, arrivals="poisson", window=window)
+        stack.run_for(60 * MS)
+        assert [planned for _, _, planned in stamps(stack)] == floor(stack).times
+        found.append(floor(stack).times)
+    assert found[0] == found[1]
+    gaps = {after - before for before, after in pairwise(found[0])}
+    assert len(gaps) > 190
+
+
 def test_each_flow_is_counted_in_its_place() -> None:
     stack = bench(packets=100, senders=3)
     stack.settle()
