@@ -186,7 +186,7 @@ JOBS: tuple[Job, ...] = (
         "reset-under-load",
         "the adapter at the bottom is reset while packets are under way",
         packets=LOAD,
-        source={"gap": "200us"},
+        source={"gap": "20us"},
         act=_reset,
         acts=frozenset({Operation.RESET}),
     ),
