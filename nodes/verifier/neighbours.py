@@ -17,6 +17,7 @@ from nodes.ndis.indication import StatusIndication
 from nodes.options import Count, Duration, Fraction, Positive
 from nodes.status import Status
 from nodes.stock.loopback import Loopback
+from nodes.timers import Timer
 
 CALLS = (1, 2, 32, 512)
 """Packets of a call."""
@@ -203,7 +204,13 @@ class RoughNic(Loopback):
     def initialize(self, adapter: Adapter) -> None:
         """Begin with nothing queued."""
         self._queue: list[NblChain] = []
+        self._timer: Timer | None = None
         self._calls = 0
+
+    def halt(self) -> None:
+        """Let no timer run after this (N6-PNP-14)."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def send_net_buffer_lists(self, adapter: Adapter, chain: NblChain, flags: int) -> None:
         """Loop a call back; complete it at once or with others later."""
@@ -212,9 +219,8 @@ class RoughNic(Loopback):
         if self._calls % 3 == 0:
             self._end(chain, Status.SUCCESS if self._calls % 9 else Status.FAILURE)
             return
-        if not self._queue:
-            self.set_timer(self.options.delay, self._complete_some)
         self._queue.append(chain)
+        self._wake()
 
     def indicate(self, adapter: Adapter, copies: NblChain) -> None:
         """Lend copies to the drivers above, or for the length of the call only (N6-RX-03)."""
@@ -249,6 +255,7 @@ class RoughNic(Loopback):
 
     def _complete_some(self) -> None:
         """Complete about half of what waits in drawn order, the rest when the timer comes again."""
+        self._timer = None
         if not self._queue:
             return
         waiting = shuffled(self, NblChain.join(self._queue), self._calls)
@@ -256,7 +263,11 @@ class RoughNic(Loopback):
         self._queue = [waiting[:half]] if half else []
         self._end(waiting[half:], Status.SUCCESS, SendCompleteFlags.DISPATCH_LEVEL)
         if half:
-            self.set_timer(self.options.delay, self._complete_some)
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._timer is None:
+            self._timer = self.set_timer(self.options.delay, self._complete_some)
 
     def _end_all(self, status: Status) -> None:
         waiting, self._queue = self._queue, []
