@@ -39,12 +39,14 @@ class Driver:
     that a filter or an intermediate driver sends packets of its own too, clones included, which then count as accepted.
     `upper_edge` and `lower_edge` say what it speaks there: ``ndis``, or ``wan`` between NDISWAN and its miniports.
     `backfill` is how many bytes the layer puts before the data of sends, for those above to plan with (N6-NBL-16).
+    `stands_in` marks what NDIS itself puts in a driver's place while that is halted.
     """
 
     kind: ClassVar[str] = ""
     Options: ClassVar[type[Any]] = NoOptions
     source: ClassVar[bool] = False
     originates: ClassVar[bool] = False
+    stands_in: ClassVar[bool] = False
     backfill: ClassVar[int] = 0
     default_pool_size: ClassVar[int] = 0
     generation: ClassVar[int] = 6

@@ -256,7 +256,12 @@ class Filter(OidFilteringDriver):
     def pass_on(self, port: Port, op: Op, chain: NblChain, meta: U64) -> None:
         """Pass a whole batch of requests on, with the calls it was made of."""
         ahead = [self._below] if op is Op.SEND else self._above
-        if len(ahead) == 1 and ahead[0].room() >= len(chain):
+        room = len(ahead) == 1 and ahead[0].room() >= len(chain)
+        if (
+            not room or len(self._above) > 1
+        ):  # they, or their replies, are sorted here: their stay is measured
+            self._node.custody.since[chain.slots] = self._node.clock.now()
+        if room:
             ahead[0].forward(op, chain, meta)
             return
         if op is Op.INDICATE_CALL:
@@ -279,6 +284,8 @@ class Filter(OidFilteringDriver):
 
 class Bypass(Filter):
     """Stands where a filter was detached: everything passes, until the filter is attached again in its place."""
+
+    stands_in = True
 
     def __init__(self, node: Node, detached: Filter) -> None:
         super().__init__(node, detached.options)

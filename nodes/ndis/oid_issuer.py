@@ -152,7 +152,7 @@ class OidIssuer:
                 self._forget(issued)
 
     def _refusal(self, request: OidRequest) -> Status | None:
-        if self._node.lifecycle.state not in _ISSUED_IN:
+        if self._node.lifecycle.state not in _ISSUED_IN and not self._node.driver.stands_in:
             self._node.complain("N6-OID-17", 0, f"a {request.name} was issued while halted")
             return Status.CLOSING
         if self._closed and request.clone_of is not None:
