@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nodes.stock.punctuality import TICK
 from orchestrator.observe import Snapshot
@@ -23,9 +23,14 @@ def generator_bottleneck(snapshot: Snapshot, thresholds: Sequence[Threshold] = (
     """
     if thresholds and not any(threshold.metric in TIMED for threshold in thresholds):
         return None
+    return late_sender({node.name: node.counters for node in snapshot.nodes.values()})
+
+
+def late_sender(nodes: Mapping[str, Mapping[str, int]]) -> str | None:
+    """Return which of these nodes, by their counters, sent too many packets late, None if none did."""
     found = [
         (counters["late"] / counters["planned"], name, counters)
-        for name, counters in ((node.name, node.counters) for node in snapshot.nodes.values())
+        for name, counters in nodes.items()
         if counters["late"] > max(LATE_SHARE * counters["planned"], LATE_FEW)
     ]
     if not found:

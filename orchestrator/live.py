@@ -99,7 +99,7 @@ class Lines:
             self._due += self._every_ns
             rates = self._meter.rates(snapshot)
             print(
-                _summary(snapshot, rates, self._meter.elapsed_ns, self._planned_ns),
+                summary_line(snapshot, rates, self._meter.elapsed_ns, self._planned_ns),
                 file=sys.stderr,
                 flush=True,
             )
@@ -123,7 +123,7 @@ class Screen:
     def update(self, snapshot: Snapshot) -> None:
         """Draw the table anew."""
         rates = self._meter.rates(snapshot)
-        head = Text(_summary(snapshot, rates, self._meter.elapsed_ns, self._planned_ns), style="bold")
+        head = Text(summary_line(snapshot, rates, self._meter.elapsed_ns, self._planned_ns), style="bold")
         self._live.update(Group(head, _table(snapshot, rates)), refresh=True)
 
 
@@ -134,7 +134,8 @@ def progress_for(planned_ns: int | None, *, quiet: bool) -> Progress:
     return Screen(planned_ns) if sys.stderr.isatty() else Lines(planned_ns)
 
 
-def _summary(snapshot: Snapshot, rates: Rates, elapsed_ns: int, planned_ns: int | None) -> str:
+def summary_line(snapshot: Snapshot, rates: Rates, elapsed_ns: int, planned_ns: int | None) -> str:
+    """Return how a run stands in one line."""
     clock = f"{elapsed_ns / _SECOND:.1f} s"
     if planned_ns is not None:
         clock += f" of {planned_ns / _SECOND:g} s"

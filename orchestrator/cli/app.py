@@ -11,6 +11,10 @@ from orchestrator.cli.errors import explain
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("orchestrator.cli.run:run", "Run a topology and report what became of every packet."),
+    "stress": (
+        "orchestrator.cli.stress:stress",
+        "Load a topology or a shape with many senders and say whether it held.",
+    ),
     "validate": ("orchestrator.cli.describe:validate", "Check topology files; show all mistakes at once."),
     "graph": ("orchestrator.cli.describe:graph", "Draw a topology as Mermaid or dot."),
     "drivers": ("orchestrator.cli.describe:drivers", "List drivers, or show one with its options."),

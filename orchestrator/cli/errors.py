@@ -29,6 +29,7 @@ _KNOWN: tuple[tuple[str, str, type[Failure]], ...] = (
     ("orchestrator.topology.units", "UnitError", InvalidInput),
     ("orchestrator.capture_formats", "CaptureError", InvalidInput),
     ("orchestrator.drivers", "UnknownDriver", InvalidInput),
+    ("orchestrator.stress.senders", "LoadMismatch", InvalidInput),
     ("orchestrator.inspect", "NoSuchRun", InvalidInput),
     ("orchestrator.report_file", "NotAReport", InvalidInput),
     ("orchestrator.query", "NoSuchNode", InvalidInput),

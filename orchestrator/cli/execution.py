@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 if TYPE_CHECKING:
+    from orchestrator.live import Progress
     from orchestrator.processes import ForkServer
     from orchestrator.report_model import Report
+    from orchestrator.run import Run
     from orchestrator.topology import Topology
 
 Mode = Literal["processes", "inline"]
@@ -24,13 +26,19 @@ REPORT_TEXT = "report.txt"
 
 @dataclass(frozen=True)
 class Setting:
-    """How a run is carried out: for `planned_ns` at most (None: no limit), with outputs in `output` (None: none)."""
+    """How a run is carried out: for `planned_ns` at most (None: no limit), with outputs in `output` (None: none).
+
+    `settle_ns` is how long it goes on once the sources are done, for what is on its way to receivers. `dashboard`
+    shows edges and who is slow, instead of all nodes, where there is a terminal.
+    """
 
     mode: Mode = "processes"
     planned_ns: int | None = None
     output: Path | None = None
     on_violation: OnViolation | None = None
     quiet: bool = False
+    settle_ns: int = 0
+    dashboard: bool = False
 
 
 @contextmanager
@@ -50,7 +58,7 @@ def warmed(mode: Mode) -> Iterator[ForkServer | None]:
 
 def carry_out(topology: Topology, setting: Setting, server: ForkServer | None = None) -> Report:
     """Run a topology with progress on stderr and return its report; `server` forks its nodes."""
-    from orchestrator.live import progress_for
+    from orchestrator.events import Reason
     from orchestrator.outcome import look, report_of
     from orchestrator.run import launch
 
@@ -62,11 +70,14 @@ def carry_out(topology: Topology, setting: Setting, server: ForkServer | None = 
         violation_policy=setting.on_violation,
         warm=server,
     ) as started:
-        with progress_for(planned, quiet=setting.quiet) as progress:
+        with _progress(started, setting) as progress:
             progress.update(look(started))
-            started.wait(
+            reason = started.wait(
                 None if planned is None else planned / 1e9, on_tick=lambda now: progress.update(look(now))
             )
+            if setting.settle_ns and reason is Reason.DONE:
+                ended = started.wait(setting.settle_ns / 1e9, until_done=False)
+                started.reason = reason if ended is Reason.TIME else ended
         started.stop()
     if setting.output is not None:
         from orchestrator.hdr import write_histograms
@@ -79,13 +90,23 @@ def carry_out(topology: Topology, setting: Setting, server: ForkServer | None = 
     return report_of(started)
 
 
-def write_report(report: Report, topology: Topology, file: Path, output: Path) -> None:
-    """Write report and topology to `output`: a copy of `file`, or where that is a shape what it stands for."""
+def _progress(run: Run, setting: Setting) -> Progress:
+    if setting.dashboard:
+        from orchestrator.stress.dashboard import dashboard_for
+
+        return dashboard_for(run, setting.planned_ns, quiet=setting.quiet)
+    from orchestrator.live import progress_for
+
+    return progress_for(setting.planned_ns, quiet=setting.quiet)
+
+
+def write_report(report: Report, topology: Topology, output: Path, file: Path | None = None) -> None:
+    """Write report and topology to `output`: a copy of `file`, or the topology where it comes from no file."""
     from orchestrator.report_file import REPORT_JSON
     from orchestrator.text import to_text
     from orchestrator.topology import dump_topology
 
-    if file.is_file():
+    if file is not None and file.is_file():
         shutil.copyfile(file, output / file.name)
     else:
         (output / f"{topology.name}.ndisim.yml").write_text(dump_topology(topology))

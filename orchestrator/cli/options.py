@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from orchestrator.topology.threshold import Threshold, parse_threshold
 from orchestrator.topology.units import UnitError, parse_duration
 
 Command = Callable[..., Any]
@@ -21,6 +22,16 @@ def read_duration(ctx: click.Context, parameter: click.Parameter, value: str | N
         return None
     try:
         return parse_duration(value)
+    except UnitError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+def read_conditions(
+    ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[Threshold, ...]:
+    """Read conditions such as ``latency.p99 < 50ms``; a wrong one is a usage error."""
+    try:
+        return tuple(parse_threshold(value) for value in values)
     except UnitError as error:
         raise click.BadParameter(str(error), ctx, parameter) from None
 

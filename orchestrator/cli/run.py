@@ -114,7 +114,7 @@ def _execute(wishes: Wishes) -> Report:
         setting = Setting(wishes.mode, wishes.planned_ns, output, wishes.on_violation, wishes.quiet)
         report = carry_out(topology, setting, server)
     if output is not None:
-        write_report(report, topology, wishes.file, output)
+        write_report(report, topology, output, wishes.file)
     return report
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.stress.senders import shared_window
 from orchestrator.topology.problems import Problem, TopologyError
 from orchestrator.topology.quoting import did_you_mean, quoted
 
@@ -21,6 +22,10 @@ _SHAPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(:[^/]*)?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 _WAN_SPEED = "100Mbps"
 _WAN_WINDOW = 64
+_WAN_DIAL = "100ms"
+"""Lines come up this much later where packets are sent: what arrives before the far line is up would be lost."""
+_RECEIVE_DEPTH = 2048
+"""Half of it are indications: as many as the NIC below has receive buffers, so that none is dropped."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Draft:
     """The sections of a topology file while a shape is being drawn."""
 
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    bindings: list[str] = field(default_factory=list)
+    bindings: list[str | dict[str, Any]] = field(default_factory=list)
     wires: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, name: str, driver: str, **options: Any) -> str:
@@ -139,7 +144,7 @@ def _linear(filters: int, receivers: int) -> Draft:
 def _mux(above: int, below: int, receivers: int) -> Draft:
     draft = Draft()
     for number in range(1, above + 1):
-        draft.bind(draft.add(f"sender-{number}", "traffic"), "mux")
+        draft.bind(draft.add(f"sender-{number}", "traffic", window=shared_window(above)), "mux")
     draft.add("mux", "mux")
     for number in range(1, below + 1):
         nic = _nic(draft, f"nic-{number}")
@@ -154,8 +159,9 @@ def _mesh(stacks: int) -> Draft:
     nics = []
     for number in range(1, stacks + 1):
         filter_, nic = draft.add(f"filter-{number}", "pass-through"), _nic(draft, f"nic-{number}")
-        draft.bind(draft.add(f"sender-{number}", "traffic"), filter_, nic)
-        draft.bind(draft.add(f"sink-{number}", "receiver"), filter_)
+        draft.bind(draft.add(f"sender-{number}", "traffic", window=shared_window(stacks)), filter_, nic)
+        sink = draft.add(f"sink-{number}", "receiver")
+        draft.bindings.append({"upper": sink, "lower": filter_, "depth": _RECEIVE_DEPTH})
         nics.append(nic)
     for one, other in zip(nics[::2], nics[1::2], strict=False):
         draft.wire(one, other)
@@ -173,15 +179,13 @@ def _wan(links: int) -> Draft:
 def _add_wan(draft: Draft, sender: str, links: int) -> None:
     draft.bind(draft.add(sender, "traffic"), draft.add("wan-a", "ndiswan", links=links))
     draft.bind(draft.add("sink-wan", "receiver"), draft.add("wan-b", "ndiswan"))
+    line: dict[str, Any] = {"speed": _WAN_SPEED, "max_transmit": _WAN_WINDOW}
     for number in range(1, links + 1):
-        ends = []
-        for side in "ab":
-            link = draft.add(
-                f"link-{side}{number}", "wan-miniport", speed=_WAN_SPEED, max_transmit=_WAN_WINDOW
-            )
-            draft.bind(f"wan-{side}", link)
-            ends.append(link)
-        draft.wire(*ends)
+        near = draft.add(f"link-a{number}", "wan-miniport", **line, dial=_WAN_DIAL)
+        far = draft.add(f"link-b{number}", "wan-miniport", **line)
+        draft.bind("wan-a", near)
+        draft.bind("wan-b", far)
+        draft.wire(near, far)
 
 
 def _mixed(filters: int, links: int) -> Draft:

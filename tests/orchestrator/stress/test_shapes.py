@@ -65,7 +65,7 @@ def test_each_shape_stands_for_a_file_and_carries_packets(name: str) -> None:
     topology = shape(name)
     assert parse_topology(dump_topology(topology), name, Catalogue(), HERE) == topology
     with launch(topology, mode="inline") as run:
-        run.wait(0.01)
+        run.wait(0.12 if name in ("wan", "mixed") else 0.01)
         run.stop()
     report = report_of(run)
     assert (report.verdict, report.conservation.lost) == ("pass", 0)
@@ -105,3 +105,13 @@ def test_commands_that_read_a_file_take_a_shape_too() -> None:
     done = runner.invoke(cli, ["run", "linear", "--mode", "inline", "--packets", "50", "--quiet"])
     assert done.exit_code == 0
     assert "accepted 50 = completed 50" in done.output
+
+
+def test_a_filter_below_several_drivers_tells_how_long_packets_stayed() -> None:
+    with launch(shape("mesh:stacks=2"), mode="inline") as run:
+        run.wait(0.005)
+        run.stop()
+    held = report_of(run).nodes["filter-1"].held_us
+    assert held.p50 is not None
+    assert held.max is not None
+    assert 0 < held.p50 <= held.max < 5000

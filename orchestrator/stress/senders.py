@@ -1,0 +1,152 @@
+"""Put senders above a topology: as many as wanted, in place of its own, sending what and as fast as wanted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from nodes.loader import load_driver
+from orchestrator.drivers import Catalogue
+from orchestrator.topology.model import BindingModel, NodeModel, Topology
+from orchestrator.topology.threshold import COUNTS, Threshold
+
+MOST_IN_FLIGHT = 16384
+"""Packets that senders may have in flight together where nobody says how many."""
+_FEWEST, _MOST = 32, 1024
+_ASKERS = frozenset({"oid-storm"})
+"""Sources that send no packets."""
+_ALWAYS_MEANT = frozenset({"lost", "duplicated", "violations", "in_flight"})
+
+
+class LoadMismatch(ValueError):
+    """What the senders are asked to do does not go with the topology or with their driver."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What senders do; None leaves a thing as the topology has it.
+
+    `senders` are processes in place of the topology's own, `rate` packets/s of all together, `window` packets in
+    flight of each, `burst` packets of a call at most, `packets` the number after which each is done.
+    """
+
+    senders: int | None = None
+    rate: int | None = None
+    window: int | None = None
+    size: str | None = None
+    burst: int | None = None
+    packets: int | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the options that are the same for every sender."""
+        wanted = {"window": self.window, "size": self.size, "burst": self.burst, "packets": self.packets}
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+def shared_window(senders: int) -> int:
+    """Return the window of each of so many senders, where nobody says what it is."""
+    return max(_FEWEST, min(_MOST, MOST_IN_FLIGHT // senders))
+
+
+def with_load(topology: Topology, load: Load, catalogue: Catalogue) -> Topology:
+    """Return the topology with this load; raises LoadMismatch, which says what does not go and what would."""
+    if load.senders is not None:
+        topology = _with_senders(topology, load.senders, catalogue)
+    nodes = dict(topology.nodes)
+    names = sources(topology)
+    for option, value in load.settings.items():
+        _set(nodes, names, option, dict.fromkeys(names, value))
+    if load.rate is not None:
+        if load.rate < len(names):
+            raise LoadMismatch(f"--rate {load.rate} is less than a packet/s for each of {len(names)} senders")
+        share, rest = divmod(load.rate, len(names) or 1)
+        _set(nodes, names, "rate", {name: share + (place < rest) for place, name in enumerate(names)})
+    return topology.model_copy(update={"nodes": nodes})
+
+
+def sources(topology: Topology) -> list[str]:
+    """Return the nodes that send packets of their own accord."""
+    return [
+        name
+        for name, node in topology.nodes.items()
+        if getattr(load_driver(node.reference), "source", False) and node.driver not in _ASKERS
+    ]
+
+
+def forgotten(topology: Topology, load: Load) -> list[Threshold]:
+    """Return the conditions that count what the replaced senders would have sent: they cannot hold any more."""
+    if load.senders is None:
+        return []
+    return [
+        condition
+        for condition in topology.thresholds
+        if condition.operator in ("==", ">=", ">")
+        and (condition.metric.startswith("statuses.") or condition.metric in set(COUNTS) - _ALWAYS_MEANT)
+    ]
+
+
+def _with_senders(topology: Topology, wanted: int, catalogue: Catalogue) -> Topology:
+    """Replace the sources by `wanted` traffic nodes, spread evenly over what was below them."""
+    old = set(sources(topology))
+    tops = [b for b in topology.bindings if b.upper in old] or [
+        b for b in topology.bindings if topology.nodes[b.upper].kind == "protocol"
+    ]
+    below = list({binding.lower: binding for binding in reversed(tops)}.values())[::-1]
+    if not below:
+        raise LoadMismatch(
+            "--senders: no protocol is bound in this topology, so there is no place for senders"
+        )
+    for event in topology.events:
+        if event.node in old:
+            raise LoadMismatch(
+                f"--senders: {event.node} is replaced, but an event of the topology is to {event.verb} it; "
+                "remove the event"
+            )
+    driver = catalogue.find("traffic")
+    options = driver.options_type(window=shared_window(wanted))
+    sender = NodeModel(
+        driver=driver.name, reference=driver.reference, kind=driver.kind, options=options, pool=None
+    )
+    kept = {name: node for name, node in topology.nodes.items() if name not in old}
+    free = (name for name in (f"sender-{number}" for number in count(1)) if name not in kept)
+    names = [next(free) for _ in range(wanted)]
+    bindings = [_under(name, below[place % len(below)]) for place, name in enumerate(names)]
+    force = topology.force
+    return topology.model_copy(
+        update={
+            "nodes": dict.fromkeys(names, sender) | kept,
+            "bindings": (*bindings, *(b for b in topology.bindings if b.upper not in old)),
+            "levels": {name: level for name, level in topology.levels.items() if name in kept},
+            "force": dataclasses.replace(force, nodes=_renamed(force.nodes, kept, names)),
+        }
+    )
+
+
+def _under(name: str, like: BindingModel) -> BindingModel:
+    return like.model_copy(update={"upper": name})
+
+
+def _renamed(named: tuple[str, ...], kept: Mapping[str, NodeModel], new: list[str]) -> tuple[str, ...]:
+    """Return the nodes that are meant: the new senders stand where one of the old ones was named."""
+    still = tuple(name for name in named if name in kept)
+    return still if len(still) == len(named) else (*still, *new)
+
+
+def _set(nodes: dict[str, NodeModel], names: list[str], option: str, values: Mapping[str, Any]) -> None:
+    """Set an option of every source that has it; LoadMismatch when none has or the driver refuses a value."""
+    having = [
+        name for name in names if option in {field.name for field in dataclasses.fields(nodes[name].options)}
+    ]
+    if not having:
+        raise LoadMismatch(
+            f"--{option}: no sender of this topology has an option {option!r}; give --senders to replace them"
+        )
+    for name in having:
+        options = dataclasses.replace(nodes[name].options, **{option: values[name]})
+        for field, message in options.problems() if hasattr(options, "problems") else []:
+            raise LoadMismatch(f"--{field}: {message}")
+        nodes[name] = nodes[name].model_copy(update={"options": options})
