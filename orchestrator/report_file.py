@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from orchestrator.report_model import Report
 
 REPORT_JSON = "report.json"
+REPORT_TEXT = "report.txt"
+REPORT_PAGE = "report.html"
 
 
 class NotAReport(Exception):

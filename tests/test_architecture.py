@@ -21,6 +21,8 @@ DATA_PLANE = {"msgpack", "numpy", "posix_ipc", "zmq"}
 CONTROL_PLANE = DATA_PLANE | {
     "click",
     "hdrh",
+    "jinja2",
+    "markupsafe",
     "junitparser",
     "pcapng",
     "psutil",

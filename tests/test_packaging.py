@@ -95,7 +95,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_the_wheel_holds_every_source_and_data_file(wheel: zipfile.ZipFile) -> None:
     shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    suffixes = {".py", ".tsv", ".yml", ".json", ".typed"}
+    suffixes = {".py", ".tsv", ".yml", ".json", ".typed", ".html", ".css", ".js", ".txt"}
     ours = {
         str(path.relative_to(ROOT))
         for name in PACKAGES

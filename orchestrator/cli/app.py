@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "orchestrator.cli.stress:stress",
         "Load a topology or a shape with many senders and say whether it held.",
     ),
+    "report": ("orchestrator.cli.report:report", "Write the report of a finished run as an HTML page."),
     "validate": ("orchestrator.cli.describe:validate", "Check topology files; show all mistakes at once."),
     "graph": ("orchestrator.cli.describe:graph", "Draw a topology as Mermaid or dot."),
     "drivers": ("orchestrator.cli.describe:drivers", "List drivers, or show one with its options."),

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Mode = Literal["processes", "inline"]
 OnViolation = Literal["stop", "report", "bug-check"]
 
-REPORT_TEXT = "report.txt"
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -102,7 +100,8 @@ def _progress(run: Run, setting: Setting) -> Progress:
 
 def write_report(report: Report, topology: Topology, output: Path, file: Path | None = None) -> None:
     """Write report and topology to `output`: a copy of `file`, or the topology where it comes from no file."""
-    from orchestrator.report_file import REPORT_JSON
+    from orchestrator.page import to_html
+    from orchestrator.report_file import REPORT_JSON, REPORT_PAGE, REPORT_TEXT
     from orchestrator.text import to_text
     from orchestrator.topology import dump_topology
 
@@ -112,6 +111,7 @@ def write_report(report: Report, topology: Topology, output: Path, file: Path | 
         (output / f"{topology.name}.ndisim.yml").write_text(dump_topology(topology))
     (output / REPORT_JSON).write_text(report.to_json() + "\n")
     (output / REPORT_TEXT).write_text(to_text(report))
+    (output / REPORT_PAGE).write_text(to_html(report), "utf-8")
     click.echo(f"ndisim: report and outputs are in {output}", err=True)
 
 

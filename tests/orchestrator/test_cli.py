@@ -17,6 +17,7 @@ from orchestrator.failures import NodeFailed
 from orchestrator.inspect import NoSuchRun
 from orchestrator.topology.model import Topology
 from shm.errors import SegmentMissing, SharedMemoryFull
+from tests.orchestrator.page.reports import healthy
 
 DRIVERS = '''
 """Two drivers, enough for a stack."""
@@ -339,3 +340,35 @@ class TestForcing:
         result = ndisim("run", good, "--drivers", own, *arguments)
         assert result.exit_code == 2
         assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def written_report(directory: Path) -> Path:
+    directory.mkdir()
+    (directory / "report.json").write_text(healthy().to_json())
+    return directory
+
+
+def test_report_writes_the_page_of_a_run_beside_its_report(tmp_path: Path) -> None:
+    out = written_report(tmp_path / "out")
+    for source in (out, out / "report.json"):
+        done = ndisim("report", source)
+        assert (done.exit_code, done.stdout) == (0, f"{out / 'report.html'}\n")
+        page = (out / "report.html").read_text("utf-8")
+        assert page.startswith("<!doctype html>")
+        assert healthy().run.id in page
+        (out / "report.html").unlink()
+
+
+def test_report_writes_the_page_where_it_is_wanted(tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    done = ndisim("report", written_report(tmp_path / "out"), "--html", target, "--format", "json")
+    assert json.loads(done.stdout) == {"html": str(target)}
+    assert target.exists()
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_report_of_something_else_is_invalid_input(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text('{"schema": "other"}')
+    done = ndisim("report", tmp_path)
+    assert done.exit_code == 2
+    assert "not a report of this version" in done.stderr

@@ -146,7 +146,10 @@ def test_report_and_topology_are_written_to_out(tmp_path: Path) -> None:
     file, out = stack(tmp_path), tmp_path / "deep" / "out"
     done = run(file, "--out", out, "--quiet", "--mode", "inline")
     written = sorted(path.name for path in out.iterdir())
-    assert written == ["hgrm", "histograms.hlog", "report.json", "report.txt", "small.ndisim.yml"]
+    assert written == [
+        *("hgrm", "histograms.hlog", "report.html", "report.json", "report.txt", "small.ndisim.yml")
+    ]
+    assert "<title>pass: small, run " in (out / "report.html").read_text("utf-8")
     assert (out / "report.txt").read_text() == done.stdout
     assert Report.model_validate_json((out / "report.json").read_text()).verdict == "pass"
     assert (out / "small.ndisim.yml").read_text() == file.read_text()

@@ -1,0 +1,127 @@
+// Draws the curves over time from the report in this page, and marks the page as drawn when all of them are.
+"use strict";
+(() => {
+  const report = JSON.parse(document.getElementById("report").textContent);
+  const root = document.documentElement;
+  const plots = [];
+  const HEIGHT = 220;
+  const PRINTED = [325, 170];
+
+  const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+  const short = (digits) => (value) => value.toLocaleString("en", { maximumSignificantDigits: digits });
+  const count = (value, digits = 3) => {
+    if (value == null) return "–";
+    for (const [step, prefix] of [[1e9, " G"], [1e6, " M"], [1e3, " k"]])
+      if (Math.abs(value) >= step) return short(digits)(value / step) + prefix;
+    return short(digits)(value);
+  };
+  const duration = (value, digits = 3) => {
+    if (value == null) return "–";
+    for (const [limit, factor, unit] of [[1, 1e3, "ns"], [1e3, 1, "us"], [1e6, 1e-3, "ms"]])
+      if (value < limit) return short(digits)(value * factor) + " " + unit;
+    return short(digits)(value / 1e6) + " s";
+  };
+  const seconds = (value) => (value == null ? "–" : short(6)(value) + " s");
+
+  const rows = report.series;
+  const pick = (of) => rows.map((row) => of(row) ?? null);
+  // What has the largest sum comes first; more lines than colours help nobody.
+  const largest = (part, of) => {
+    const sums = new Map();
+    for (const row of rows)
+      for (const [name, values] of Object.entries(row[part])) sums.set(name, (sums.get(name) ?? 0) + of(values));
+    return [...sums].filter(([, sum]) => sum > 0).sort((a, b) => b[1] - a[1]).slice(0, 6).map(([name]) => name);
+  };
+  const several = (part, of) => largest(part, of).map((name) => [name, pick((row) => row[part][name] && of(row[part][name]))]);
+
+  const charts = {
+    throughput: () => ({ lines: [["completed", pick((row) => row.throughput_pps)]], write: (v, d) => count(v, d) + "/s", area: true }),
+    latency: () => ({
+      lines: ["p50_us", "p99_us", "max_us", "planned_p50_us", "planned_p99_us", "planned_max_us"]
+        .map((key) => [key.slice(0, -3).replace("_", " "), pick((row) => row[key])])
+        .filter(([, values]) => values.some((value) => value != null)),
+      write: duration,
+      log: true,
+    }),
+    in_flight: () => ({ lines: [["in flight", pick((row) => row.in_flight)]], write: count, area: true }),
+    edges: () => ({ lines: several("edges", (edge) => edge.down_pps), write: (v, d) => count(v, d) + "/s" }),
+    occupancy: () => ({ lines: several("edges", (edge) => edge.occupancy), write: count }),
+    held: () => ({ lines: several("nodes", (node) => node.held), write: count }),
+  };
+
+  const axis = (write, size) => ({
+    stroke: colour("soft"),
+    grid: { stroke: colour("line"), width: 1 },
+    ticks: { stroke: colour("line"), width: 1, size: 4 },
+    font: "11.5px system-ui, sans-serif",
+    size,
+    values: (plot, marks) => marks.map((mark) => (mark == null ? "" : write(mark))),
+  });
+
+  // Marks of a logarithmic scale: powers of ten, and where these are few their doubles and halves too.
+  const powers = (plot, index, low, high) => {
+    const first = Math.round(Math.log10(low)), last = Math.round(Math.log10(high));
+    const steps = last - first <= 2 ? [1, 2, 5] : [1];
+    const marks = [];
+    for (let power = first; power <= last; power++) marks.push(...steps.map((step) => step * 10 ** power));
+    return marks.filter((mark) => mark <= high * 1.0001);
+  };
+
+  const draw = (place, width, height) => {
+    const { lines, write, area, log } = charts[place.dataset.chart]();
+    const times = pick((row) => row.t_s);
+    const strokes = ["blue", "orange", "pink", "teal", "violet", "olive"].map(colour);
+    const few = times.length < 40;
+    const shown = log ? lines.map(([name, values]) => [name, values.map((value) => (value > 0 ? value : null))]) : lines;
+    const series = shown.map(([label], index) => ({
+      label,
+      stroke: strokes[index],
+      width: 1.8,
+      fill: area ? strokes[index] + "22" : undefined,
+      points: { show: few, size: 5 },
+      value: (plot, value) => (value == null ? "–" : write(value, 3)),
+    }));
+    place.replaceChildren();
+    return new uPlot(
+      {
+        width,
+        height,
+        padding: [10, 12, 0, 0],
+        cursor: { sync: { key: "time" }, points: { size: 7 } },
+        scales: { x: { time: false }, y: log ? { distr: 3, range: (plot, low, high) => uPlot.rangeLog(low ?? 1, high ?? 10, 10, true) } : { range: (plot, low, high) => [0, (high || 1) * 1.08] } },
+        series: [{ label: "at", value: (plot, value) => seconds(value) }, ...series],
+        axes: [axis((mark) => seconds(mark), 32), { ...axis((mark) => write(mark, 3), 66), ...(log ? { splits: powers } : {}) }],
+      },
+      [times, ...shown.map(([, values]) => values)],
+      place,
+    );
+  };
+
+  const places = [...document.querySelectorAll("[data-chart]")];
+  const drawAll = (width, height = HEIGHT) => {
+    plots.splice(0).forEach((plot) => plot.destroy());
+    for (const place of places) plots.push(draw(place, width ?? place.clientWidth, height));
+  };
+  drawAll();
+  root.dataset.drawn = String(plots.length);
+
+  addEventListener("resize", () => plots.forEach((plot, index) => plot.setSize({ width: places[index].clientWidth, height: HEIGHT })));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll());
+  addEventListener("beforeprint", () => {
+    document.querySelectorAll("details").forEach((part) => { part.dataset.was = part.open; part.open = true; });
+    root.dataset.paper = ""; // light, whatever the screen is
+    drawAll(...PRINTED);
+  });
+  addEventListener("afterprint", () => {
+    document.querySelectorAll("details").forEach((part) => { part.open = part.dataset.was === "true"; });
+    delete root.dataset.paper;
+    drawAll();
+  });
+  document.getElementById("save").addEventListener("click", () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(report, null, 2) + "\n"], { type: "application/json" }));
+    link.download = "report.json";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+})();

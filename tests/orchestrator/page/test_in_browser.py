@@ -1,0 +1,211 @@
+"""The page as a reader sees it, in headless Chromium: all charts drew, nothing overlaps, nothing is fetched."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from orchestrator.page import to_html
+from orchestrator.report_model import Report
+from tests.orchestrator.page.browser import CHROMIUM, Browser, chromium
+from tests.orchestrator.page.reports import (
+    crossing,
+    fan_in,
+    latency,
+    mesh,
+    pairs,
+    quickstart,
+    small,
+    stack,
+    tangle,
+    violation,
+)
+from tests.orchestrator.page.test_page import evil
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is not installed (Debian package `chromium`)"
+)
+
+SHAPES: dict[str, Callable[[], Report]] = {
+    "two nodes": small,
+    "quickstart": quickstart,
+    "three nodes": lambda: stack(
+        {"bulk": "traffic", "mid": "pass-through", "nic": "miniport"}, ["bulk -> mid", "mid -> nic"]
+    ),
+    "fan-in of 57": lambda: fan_in(57),
+    "ten pairs": lambda: pairs(10),
+    "two pairs": lambda: pairs(2),
+    "tangle": tangle,
+    "crossing": crossing,
+    "mesh of 40": lambda: mesh(40),
+}
+LEAST_COLOURS = 4
+LEAST_INK = 200
+BOXES = """JSON.stringify([...document.querySelectorAll(%s)].map((element) => {
+  const box = element.getBoundingClientRect();
+  return [element.textContent, box.left, box.top, box.right, box.bottom];
+}))"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("profile")) as started:
+        yield started
+
+
+@pytest.fixture
+def show(browser: Browser, tmp_path: Path) -> Callable[..., Path]:
+    """Write the page of a report and open it in a colour scheme."""
+
+    def opened(report: Report, scheme: str = "light", **size: int) -> Path:
+        path = tmp_path / "report.html"
+        path.write_text(to_html(report), "utf-8")
+        browser.media(scheme)
+        browser.open(path, **size)
+        return path
+
+    return opened
+
+
+Box = tuple[str, float, float, float, float]
+
+
+def boxes(browser: Browser, selector: str) -> list[Box]:
+    return [tuple(box) for box in json.loads(browser.value(BOXES % json.dumps(selector)))]
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3)
+
+
+def overlap(one: Box, other: Box) -> bool:
+    slack = 1.0
+    return (
+        one[1] < other[3] - slack
+        and other[1] < one[3] - slack
+        and one[2] < other[4] - slack
+        and other[2] < one[4] - slack
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_chart_drew(browser: Browser, show: Callable[..., Path], scheme: str) -> None:
+    show(quickstart(), scheme)
+    assert browser.value("document.documentElement.dataset.drawn") == "6"
+    places = boxes(browser, "[data-chart] canvas")
+    assert len(places) == 6
+    for _, left, top, right, bottom in places:
+        clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+        colours, counts = np.unique(pixels(browser.screenshot(clip)), axis=0, return_counts=True)
+        assert len(colours) >= LEAST_COLOURS
+        assert counts.sum() - counts.max() > LEAST_INK
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_opening_a_page_fetches_nothing_and_complains_of_nothing(
+    browser: Browser, show: Callable[..., Path], shape: str
+) -> None:
+    path = show(SHAPES[shape]())
+    assert (browser.requests, browser.complaints) == ([path.as_uri()], [])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_words_of_the_picture_overlap_and_cards_hold_theirs(
+    browser: Browser, show: Callable[..., Path], shape: str
+) -> None:
+    show(SHAPES[shape]())
+    words = boxes(browser, ".stack text")
+    assert len(words) >= 6
+    assert [
+        (one[0], other[0])
+        for index, one in enumerate(words)
+        for other in words[:index]
+        if overlap(one, other)
+    ] == []
+    (whole,) = boxes(browser, ".stack")
+    assert [
+        of for of in words if of[1] < whole[1] or of[2] < whole[2] or of[3] > whole[3] or of[4] > whole[4]
+    ] == []
+    for place, _ in enumerate(boxes(browser, ".stack .card")):
+        nth = f".stack .card:nth-of-type({place + 1})"
+        (box,) = boxes(browser, f"{nth} .box")
+        inside = [
+            box[1] < of[1] and of[3] < box[3] and of[4] < box[4] for of in boxes(browser, f"{nth} text")
+        ]
+        assert inside
+        assert all(inside)
+        labels = boxes(browser, ".stack .label")
+        assert [label for label in labels if overlap(label, box)] == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_a_laptop_needs_no_scrolling_sideways(
+    browser: Browser, show: Callable[..., Path], shape: str, width: int
+) -> None:
+    show(SHAPES[shape](), width=width)
+    assert browser.value("document.documentElement.scrollWidth") <= width
+    wide = (
+        "[...document.querySelectorAll('.wide')].filter((of) => of.scrollWidth > of.clientWidth + 1).length"
+    )
+    assert browser.value(wide) == 0
+
+
+def test_a_phone_shows_the_page_in_its_width(browser: Browser, show: Callable[..., Path]) -> None:
+    show(quickstart(), width=390, height=844)
+    assert browser.value("document.documentElement.scrollWidth") == 390
+
+
+def test_light_and_dark_are_what_they_say(browser: Browser, show: Callable[..., Path]) -> None:
+    brightness = []
+    for scheme in ("light", "dark"):
+        show(quickstart(), scheme)
+        brightness.append(float(np.median(pixels(browser.screenshot()).mean(axis=1))))
+    assert brightness[0] > 200
+    assert brightness[1] < 60
+
+
+def test_paper_is_light_with_all_details_open_and_the_screen_is_as_before(
+    browser: Browser, show: Callable[..., Path]
+) -> None:
+    report = quickstart().model_copy(
+        update={"violations": [violation(number) for number in range(4)], "violation_count": 4}
+    )
+    show(report, "dark")
+    look = (
+        "JSON.stringify([document.querySelectorAll('details:not([open])').length, "
+        "getComputedStyle(document.documentElement).getPropertyValue('--card')])"
+    )
+    before = json.loads(browser.value(look))
+    browser.value("dispatchEvent(new Event('beforeprint'))")
+    assert json.loads(browser.value(look)) == [0, "#ffffff"]
+    browser.value("dispatchEvent(new Event('afterprint'))")
+    assert json.loads(browser.value(look)) == before
+    assert before[0] > 0
+    assert browser.pdf().startswith(b"%PDF-")
+    assert browser.complaints == []
+
+
+def test_nothing_in_a_report_takes_hold_of_the_page(browser: Browser, show: Callable[..., Path]) -> None:
+    path = show(evil())
+    assert browser.value("document.title") != "taken"
+    assert browser.value("document.images.length") == 0
+    assert (browser.requests, browser.complaints) == ([path.as_uri()], [])
+
+
+def test_what_is_saved_from_the_page_is_the_report(browser: Browser, show: Callable[..., Path]) -> None:
+    report = quickstart().model_copy(update={"latency_us": latency()})
+    show(report)
+    saved = browser.value(
+        "new Promise((done) => {"
+        " const make = URL.createObjectURL;"
+        " URL.createObjectURL = (blob) => { blob.text().then(done); return make(blob); };"
+        " document.getElementById('save').click(); })"
+    )
+    assert Report.model_validate_json(saved) == report

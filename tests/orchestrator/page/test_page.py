@@ -1,0 +1,296 @@
+"""The page of a report as text: what it says, in which order, and that nothing in a report becomes markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from orchestrator.page import to_html
+from orchestrator.page.page import MORE_OF_A_KIND
+from orchestrator.page.spectrum import Scale, spectrum_of, strips_of
+from orchestrator.report_model import ConservationPart, Report, ThresholdPart
+from tests.orchestrator.page.reports import EVIL, fan_in, latency, quickstart, series, small, stack, violation
+
+
+class Reader(HTMLParser):
+    """Reads a page as a browser would: elements, attributes, text by section, scripts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.styles: list[str] = []
+        self._raw: str | None = None
+        self._text: list[str] = []
+        self.feed(page)
+        self.text = " ".join(" ".join(self._text).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._raw = tag if tag in ("script", "style") else None
+        if tag == "script":
+            self.scripts.append((dict(attrs), ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._raw = None
+
+    def handle_data(self, data: str) -> None:
+        if self._raw == "script":
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = attributes, text + data
+        elif self._raw == "style":
+            self.styles.append(data)
+        else:
+            self._text.append(data)
+
+    def data(self) -> Report:
+        return Report.model_validate_json(self.scripts[0][1])
+
+    def sections(self) -> list[str | None]:
+        return [attributes.get("id") for tag, attributes in self.elements if tag == "section"]
+
+    def charts(self) -> list[str | None]:
+        return [attributes["data-chart"] for _, attributes in self.elements if "data-chart" in attributes]
+
+
+def read(report: Report) -> Reader:
+    return Reader(to_html(report))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "says"),
+    [
+        ("pass", "PASS demo run 0123abcd"),
+        ("thresholds", "A threshold was not met."),
+        ("violations", "The contract was violated"),
+        ("void", "The load generator was the bottleneck"),
+        ("failed", "The run broke off."),
+    ],
+)
+def test_the_verdict_comes_first(verdict: str, says: str) -> None:
+    page = read(small(verdict=verdict))
+    assert says in page.text[:250]
+    assert f"exit code {small(verdict=verdict).exit_code}" in page.text
+
+
+def test_then_conservation_as_an_equation() -> None:
+    conservation = ConservationPart(
+        accepted=1_234_567, completed=1_234_000, in_flight=500, lost=67, duplicated=3
+    )
+    page = read(small(conservation=conservation))
+    assert "1,234,567 accepted = 1,234,000 completed + 500 in flight + 67 lost 3 duplicated" in page.text
+    assert page.sections()[0] == "conservation"
+
+
+def test_a_page_has_all_its_parts_in_order() -> None:
+    report = quickstart().model_copy(
+        update={
+            "thresholds": [ThresholdPart(condition="lost == 0", passed=True, measured=0, unit="count")],
+            "violations": [violation()],
+            "violation_count": 1,
+        }
+    )
+    assert read(report).sections() == [
+        *("conservation", "thresholds", "violations", "stack", "time"),
+        *("spectrum", "nodes", "edges", "statuses", "received"),
+    ]
+
+
+def test_parts_with_nothing_to_show_are_left_out() -> None:
+    nothing = latency(count=0)
+    page = read(small(latency_us=nothing, one_way_us=nothing))
+    assert {"thresholds", "violations", "spectrum"} & set(page.sections()) == set()
+    assert page.charts() == []
+    assert "The run was too short for curves" in page.text
+
+
+def test_thresholds_say_what_was_measured_in_their_units() -> None:
+    rows = [
+        ThresholdPart(condition="latency.p99 < 5ms", passed=False, measured=7_250.0, unit="us"),
+        ThresholdPart(condition="throughput_pps > 1", passed=True, measured=134_065.2, unit="pps"),
+        ThresholdPart(condition="lost == 0", passed=True, measured=0.0, unit="count"),
+        ThresholdPart(condition="fairness.jain >= 0.9", passed=True, measured=0.98765, unit="ratio"),
+        ThresholdPart(condition="latency.max < 1s", passed=False, measured=None, unit="us"),
+    ]
+    text = read(small(thresholds=rows)).text
+    assert "latency.p99 < 5ms not met 7.25ms throughput_pps > 1 met 134 k/s lost == 0 met 0" in text
+    assert "fairness.jain >= 0.9 met 0.988 latency.max < 1s not met nothing" in text
+
+
+def test_a_violation_is_told_whole_with_its_history_and_its_document() -> None:
+    page = read(small(violations=[violation()], violation_count=1, verdict="violations"))
+    for text in (
+        "1 violation of the contract",
+        "N6-SEND-10 fatal nic : packet 0 was completed twice",
+        "at driver.py:7 driver.py:2",
+        "expected Every send that came in is completed exactly once.",
+        "history +0.0us top handed over send on top -> nic +9.0us nic completed it",
+        "look next Find the second completion.",
+        "known as NdisMSendNetBufferListsComplete",
+    ):
+        assert text in page.text
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert links == ["https://learn.microsoft.com/windows-hardware/drivers/"]
+
+
+def test_violations_alike_are_one_kind_and_the_next_ones_keep_their_histories() -> None:
+    many = [violation(number) for number in range(40)]
+    page = read(small(violations=[*many, violation(99, source="other.py:1")], violation_count=2_000))
+    assert page.text.count("look next") == 2
+    assert (
+        f"39 more like it, the first {MORE_OF_A_KIND} of them here, all in the data of this page" in page.text
+    )
+    assert page.text.count("nic completed it") == 1 + MORE_OF_A_KIND + 1
+    assert "The report keeps the first 41 of them." in page.text
+    assert len(page.data().violations) == 41
+
+
+def test_the_report_can_be_read_back_from_its_page() -> None:
+    assert read(quickstart()).data() == quickstart()
+
+
+def test_senders_alike_are_compared() -> None:
+    page = read(fan_in(57))
+    assert "fairness" in page.sections()
+    assert "Jain's index over 57 senders 0.877" in page.text
+    bars = [
+        attributes for tag, attributes in page.elements if tag == "rect" and attributes.get("class") == "bar"
+    ]
+    assert [bars[0]["height"], len(bars)] == ["100.0", 57]
+    assert "sender-56: 57,000" in page.text
+
+
+def test_one_sender_and_senders_of_several_drivers_are_not_compared() -> None:
+    assert "fairness" not in read(small()).sections()
+    report = fan_in(3)
+    other = report.nodes["sender-0"].model_copy(update={"driver": "pcap-replay"})
+    mixed = report.model_copy(update={"nodes": report.nodes | {"sender-0": other}})
+    assert "fairness" not in read(mixed).sections()
+
+
+def test_a_sender_that_was_late_is_told_at_the_top() -> None:
+    top = small().nodes["top"]
+    late = {"late": 120, "planned": 1_000, "worst_lag_us": 2_500}
+    report = small()
+    nodes = report.nodes | {"top": top.model_copy(update={"counters": top.counters | late})}
+    text = read(small(nodes=nodes)).text
+    assert "top sent 120 of 1,000 planned packets late, the worst by 2.5ms. Conservation" in text
+
+
+def test_charts_are_there_for_what_was_measured() -> None:
+    assert read(quickstart()).charts() == ["throughput", "latency", "in_flight", "edges", "occupancy", "held"]
+    idle = [row.model_copy(update={"p50_us": None, "edges": {}, "nodes": {}}) for row in series([], [])]
+    assert read(small(series=idle)).charts() == ["throughput", "in_flight"]
+    assert read(small(series=series(["top"], ["top -> nic"], rows=1))).charts() == []
+
+
+def evil() -> Report:
+    """Return a report with markup wherever a driver or a file could put it."""
+    base = stack({"a": "traffic", "b": "miniport"}, ["a -> b"])
+    bad = base.nodes["a"].model_copy(update={"driver": EVIL, "state": EVIL, "kind": EVIL})
+    parts = {
+        "nodes": {EVIL: bad, "b": base.nodes["b"]},
+        "edges": [base.edges[0].model_copy(update={"upper": EVIL, "kind": EVIL})],
+        "run": base.run.model_copy(update={"name": EVIL, "id": EVIL}),
+        "error": EVIL,
+        "ended": EVIL,
+        "statuses": {EVIL: 3},
+        "violations": [
+            violation(
+                message=EVIL,
+                history=[EVIL],
+                look=EVIL,
+                expected=EVIL,
+                stack=[EVIL],
+                document=f"javascript:{EVIL}",
+            ),
+            violation(1, message=EVIL, history=[EVIL]),
+        ],
+        "violation_count": 2,
+        "thresholds": [ThresholdPart(condition=EVIL, passed=False, measured=None, unit="count")],
+        "series": series([EVIL], [EVIL]),
+    }
+    return base.model_copy(update=parts)
+
+
+def test_no_text_of_a_report_becomes_markup_or_script() -> None:
+    page = read(evil())
+    assert {tag for tag, _ in page.elements} & {"img", "a"} == set()
+    assert len(page.scripts) == 3
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert page.text.count(EVIL) > 10
+    assert page.data() == evil()
+
+
+def test_a_page_lets_in_only_what_it_was_written_with() -> None:
+    page = read(quickstart())
+    (policy,) = [
+        attributes["content"]
+        for tag, attributes in page.elements
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    hashes = {
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in [*(text for _, text in page.scripts[1:]), *page.styles]
+    }
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; ")
+    assert set(re.findall(r"'sha256-([^']+)'", policy)) == hashes
+    assert "unsafe" not in policy
+
+
+def test_a_page_names_no_other_file() -> None:
+    page = read(quickstart())
+    assert not [attributes for _, attributes in page.elements if {"src", "href", "style"} & set(attributes)]
+    assert "@import" not in page.styles[0]
+    assert "url(" not in page.styles[0]
+
+
+def test_the_page_carries_the_licence_of_what_it_contains() -> None:
+    (library,) = [text for _, text in read(small()).scripts if "var uPlot" in text]
+    assert library.startswith("/*\nThe MIT License (MIT)")
+    assert "Leon Sorokin" in library
+
+
+def test_large_stacks_give_pages_of_a_size_that_opens() -> None:
+    assert len(to_html(fan_in(300))) < 1_500_000
+
+
+def test_a_scale_holds_whole_decades() -> None:
+    scale = Scale.over([3.0, None, 4_500.0])
+    assert scale.decades == [1.0, 10.0, 100.0, 1_000.0, 10_000.0]
+    assert (scale.share(1.0), scale.share(100.0), scale.share(10_000.0)) == (0.0, 0.5, 1.0)
+    assert Scale.over([]).decades == [1.0, 10.0]
+    assert Scale.over([0.0]).share(0.0) == 0.0
+    assert Scale.over([100.0]).decades == [100.0, 1_000.0]
+
+
+def test_the_spectrum_rises_from_p50_to_max_and_has_a_curve_for_each_duration() -> None:
+    spectrum = spectrum_of(small(latency_us=latency(), one_way_us=latency(times=0.5)))
+    assert spectrum is not None
+    assert [curve.name for curve in spectrum.curves] == ["latency", "one way"]
+    for curve in spectrum.curves:
+        assert len(curve.points) == len(spectrum.across) == 5
+        assert all(left[0] < right[0] and left[1] > right[1] for left, right in pairwise(curve.points))
+
+
+def test_strips_are_on_one_scale() -> None:
+    strips, ticks = strips_of(quickstart())
+    assert set(strips) == {"mux", "nic0", "nic1"}
+    assert all(0 <= of.p50 < of.p99 < of.max <= 1 for of in strips.values())
+    assert strips["mux"].p50 < strips["nic1"].p50
+    assert [tick.label for tick in ticks] == ["10us", "100us", "1ms"]
+
+
+def test_data_is_json_without_a_sign_that_markup_begins_with() -> None:
+    (data,) = re.findall(
+        r'<script type="application/json" id="report">(.*?)</script>', to_html(evil()), re.DOTALL
+    )
+    assert not set("<>&") & set(data)
+    assert json.loads(data)["error"] == EVIL
