@@ -16,6 +16,7 @@ import zmq
 
 from nodes.build import attach_segments, build_node, listen
 from nodes.clock import MonotonicClock
+from nodes.floor import measure_floor
 from nodes.lifecycle import URGENT, Reply
 from nodes.metrics import Counter
 from nodes.node import Node
@@ -117,6 +118,8 @@ def main(spec: NodeSpec) -> None:
         node = build_node(spec, segments, MonotonicClock(), context=context)
         node.on_event = control.send
         node.pump = partial(_pump, node, control, listener)
+        if node.driver.source:
+            node.calibrate = partial(measure_floor, node.clock, partial(listener.wait, []), node.board)
         control.hello(spec)
         run(node, control, listener)
     except Exception as error:  # noqa: BLE001 - the process boundary: reported, then the process ends

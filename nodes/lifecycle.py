@@ -152,6 +152,7 @@ class Lifecycle:
         self._enter(TRANSITIONS[self.state, name])
         driver = self._node.driver
         if name == "initialize":
+            self._node.calibrate()
             driver.start()
             self._enter(NodeState.PAUSED)
         elif name == "restart":

@@ -100,6 +100,7 @@ class Node:
         self.waiting = Waiting(self)
         self.loans = Loans(self)
         self.pump: Callable[[], None] = nobody_else
+        self.calibrate: Callable[[], None] = lambda: None
         self._deferred: list[Callable[[], None]] = []
         self._turn = 0
 

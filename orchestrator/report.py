@@ -16,6 +16,7 @@ from orchestrator.percentiles import Durations, added, summarise
 from orchestrator.report_model import (
     ConservationPart,
     EdgePart,
+    FloorPart,
     HeldPart,
     LatencyPart,
     NodePart,
@@ -110,6 +111,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         series=list(facts.series),
         planned_us=_latency(planned),
         fairness=fairness,
+        floor_us=_floor(nodes),
     )
 
 
@@ -211,6 +213,15 @@ def _wire(node: NodeView) -> WirePart:
 def _held(buckets: U64) -> HeldPart:
     of = summarise(buckets)
     return HeldPart(p50=microseconds(of.p50), p99=microseconds(of.p99), max=microseconds(of.maximum))
+
+
+def _floor(nodes: Iterable[NodeView]) -> FloorPart:
+    """Return the worst that any node found, null for what none measured."""
+    clock, p50, p90 = (
+        microseconds(max((node.counters[name] for node in nodes), default=0) or None)
+        for name in ("clock_step_ns", "wake_p50_ns", "wake_p90_ns")
+    )
+    return FloorPart(clock=clock, wake_p50=p50, wake_p90=p90)
 
 
 def _edges(nodes: Collection[NodeView]) -> list[EdgePart]:

@@ -191,6 +191,17 @@ class ThresholdPart(_Part):
     unit: Literal["us", "pps", "ratio", "count"]
 
 
+class FloorPart(_Part):
+    """What no duration can be below: the clock's smallest step, and how late the machine wakes a sleeper.
+
+    Of the nodes that make traffic the worst; null in mode inline, whose clock is virtual.
+    """
+
+    clock: Microseconds
+    wake_p50: Microseconds
+    wake_p90: Microseconds
+
+
 class SharePart(_Part):
     """How many packets one sender, or one flow (``node/place``), got through."""
 
@@ -240,6 +251,7 @@ class Report(_Part):
     series: list[SeriesRow]
     planned_us: LatencyPart
     fairness: FairnessPart
+    floor_us: FloorPart
 
     @property
     def exit_code(self) -> int:

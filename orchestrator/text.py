@@ -131,7 +131,7 @@ def _figures(report: Report) -> list[Text]:
         lines.append(_line("planned", _percentiles(report.planned_us)))
     if report.one_way_us.count:
         lines.append(_line("one way", _percentiles(report.one_way_us)))
-    lines += [*_late(report), *_fairness(report)]
+    lines += [*_floor(report), *_late(report), *_fairness(report)]
     statuses = ", ".join(f"{name} {count:,}" for name, count in report.statuses.items())
     lines.append(_line("statuses", statuses or "none"))
     lines.append(
@@ -146,6 +146,15 @@ def _figures(report: Report) -> list[Text]:
     if report.trace_sha256:
         lines.append(_line("trace", f"sha256 {report.trace_sha256}"))
     return lines
+
+
+def _floor(report: Report) -> list[Text]:
+    """Return a line where latencies count from planned times, which a machine may keep better or worse."""
+    of = report.floor_us
+    if not report.planned_us.count or of.clock is None:
+        return []
+    woken = f"a sleeper wakes {duration(of.wake_p50)} late (p50), {duration(of.wake_p90)} (p90)"
+    return [_line("floor", f"clock step {duration(of.clock)}; {woken}")]
 
 
 def _late(report: Report) -> list[Text]:

@@ -204,6 +204,20 @@ def test_latency_from_the_planned_time_stands_beside_that_from_the_send() -> Non
     assert "late          top sent 3 of 1,000 planned packets late, the worst by 2.5ms" in text
 
 
+def test_the_floor_is_the_worst_that_any_node_found() -> None:
+    run = healthy()
+    run.count("top", clock_step_ns=40, wake_p50_ns=55_000, wake_p90_ns=90_000)
+    run.count("nic", clock_step_ns=60, wake_p50_ns=50_000, wake_p90_ns=950_000)
+    run.record("top", HistogramRow.PLANNED, [3_000_000])
+    found = report(run)
+    assert found.floor_us.model_dump() == {"clock": 0.06, "wake_p50": 55.0, "wake_p90": 950.0}
+    assert "floor         clock step 60ns; a sleeper wakes 55us late (p50), 950us (p90)" in to_text(found)
+
+
+def test_a_virtual_clock_has_no_floor() -> None:
+    assert set(report().floor_us.model_dump().values()) == {None}
+
+
 def test_nothing_planned_is_nothing_measured() -> None:
     found = report(thresholds=[parse_threshold("planned.p99 < 1h")])
     assert (found.planned_us.count, found.thresholds[0].measured, found.verdict) == (0, None, "thresholds")
