@@ -44,7 +44,7 @@
       log: true,
     }),
     in_flight: () => ({ lines: [["in flight", pick((row) => row.in_flight)]], write: count, area: true }),
-    edges: () => ({ lines: several("edges", (edge) => edge.down_pps), write: (v, d) => count(v, d) + "/s" }),
+    edges: () => ({ lines: several("edges", (edge) => edge.down_pps + edge.up_pps), write: (v, d) => count(v, d) + "/s" }),
     occupancy: () => ({ lines: several("edges", (edge) => edge.occupancy), write: count }),
     held: () => ({ lines: several("nodes", (node) => node.held), write: count }),
   };

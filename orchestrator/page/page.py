@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -98,6 +97,7 @@ def to_html(report: Report) -> str:
                 name: {counter: value for counter, value in node.counters.items() if value}
                 for name, node in report.nodes.items()
             },
+            late=_late(report),
             senders=_senders(report),
             most_of_a_status=max(report.statuses.values(), default=0),
         )
@@ -137,8 +137,7 @@ def _hash(text: str) -> str:
 
 def _data(report: Report) -> str:
     """Return the report as JSON that cannot end the script element around it."""
-    text = json.dumps(report.model_dump(mode="json"), separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return report.model_dump_json().replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _charts(report: Report) -> list[Chart]:
@@ -175,6 +174,20 @@ def _senders(report: Report) -> list[tuple[str, int]]:
         return []
     return sorted(
         ((name, node.counters["completed"]) for name, node in senders.items()), key=lambda of: (-of[1], of[0])
+    )
+
+
+def _late(report: Report) -> str:
+    """Return what is to be said of senders that did not keep their plan, empty where all did."""
+    late = {name: node.counters for name, node in report.nodes.items() if node.counters.get("late")}
+    if not late:
+        return ""
+    worst = max(late, key=lambda name: late[name]["worst_lag_us"])
+    counts = [sum(counters[key] for counters in late.values()) for key in ("late", "planned")]
+    who = worst if len(late) == 1 else f"{len(late)} senders"
+    return (
+        f"{who} sent {counts[0]:,} of {counts[1]:,} planned packets late for want of processor, "
+        f"the worst by {duration(late[worst]['worst_lag_us'])}{'' if len(late) == 1 else f' ({worst})'}."
     )
 
 

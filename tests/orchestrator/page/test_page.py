@@ -174,13 +174,28 @@ def test_one_sender_and_senders_of_several_drivers_are_not_compared() -> None:
     assert "fairness" not in read(mixed).sections()
 
 
-def test_a_sender_that_was_late_is_told_at_the_top() -> None:
-    top = small().nodes["top"]
-    late = {"late": 120, "planned": 1_000, "worst_lag_us": 2_500}
-    report = small()
-    nodes = report.nodes | {"top": top.model_copy(update={"counters": top.counters | late})}
-    text = read(small(nodes=nodes)).text
-    assert "top sent 120 of 1,000 planned packets late, the worst by 2.5ms. Conservation" in text
+def test_senders_that_were_late_are_told_at_the_top() -> None:
+    report = fan_in(3)
+    lags = {"sender-0": (120, 2_500), "sender-2": (30, 9_000)}
+    late = {
+        name: report.nodes[name].model_copy(
+            update={
+                "counters": report.nodes[name].counters
+                | {"late": count, "planned": 1_000, "worst_lag_us": lag}
+            }
+        )
+        for name, (count, lag) in lags.items()
+    }
+    several = report.model_copy(update={"nodes": report.nodes | late})
+    one = report.model_copy(update={"nodes": report.nodes | {"sender-0": late["sender-0"]}})
+    for found, says in (
+        (
+            several,
+            "2 senders sent 150 of 2,000 planned packets late for want of processor, the worst by 9ms (sender-2).",
+        ),
+        (one, "sender-0 sent 120 of 1,000 planned packets late for want of processor, the worst by 2.5ms."),
+    ):
+        assert f"{says} Conservation" in read(found).text
 
 
 def test_charts_are_there_for_what_was_measured() -> None:
