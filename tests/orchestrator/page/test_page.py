@@ -295,6 +295,14 @@ def test_the_spectrum_rises_from_p50_to_max_and_has_a_curve_for_each_duration() 
         assert all(left[0] < right[0] and left[1] > right[1] for left, right in pairwise(curve.points))
 
 
+def test_the_spectrum_names_the_floor_of_the_machine_where_it_is_known() -> None:
+    known = small().floor_us.model_copy(update={"clock": 0.04, "wake_p50": 55.0, "wake_p90": 120.0})
+    says = "Floor of this machine: clock step 40ns; a sleeper wakes 55us late (p50), 120us (p90)."
+    assert says in read(small(floor_us=known)).text
+    unknown = known.model_copy(update=dict.fromkeys(("clock", "wake_p50", "wake_p90")))
+    assert "Floor" not in read(small(floor_us=unknown)).text
+
+
 def test_strips_are_on_one_scale() -> None:
     strips, ticks = strips_of(quickstart())
     assert set(strips) == {"mux", "nic0", "nic1"}
