@@ -60,10 +60,19 @@ class Wishes:
     "--for",
     metavar="DURATION",
     callback=read_duration,
-    help="How long to send (5s, 200ms; virtual in mode inline). Default: 10s; in a sweep 1s for each run.",
+    help="How long to send (5s, 200ms; virtual in mode inline). Default: as long as --phases, else 10s, in a sweep "
+    "1s for each run.",
 )
 @click.option(
     "--rate", type=click.IntRange(min=1), help="Packets/s of all senders together, whatever comes back."
+)
+@click.option(
+    "--phases", metavar="TEXT", help="Rates of all senders together, e.g. 2s@10000, 5s@10000..80000, 3s@max."
+)
+@click.option(
+    "--arrivals",
+    type=click.Choice(["even", "poisson"]),
+    help="Gaps between planned packets: even, or by chance.",
 )
 @click.option(
     "--window", type=click.IntRange(min=1), help="Packets that each sender may have in flight at most."
@@ -147,7 +156,7 @@ def stress(ctx: click.Context, /, listing: bool, **options: Any) -> None:
 def _wishes(options: dict[str, Any]) -> Wishes:
     from orchestrator.stress.senders import Load
 
-    names = ("senders", "rate", "window", "size", "burst", "packets")
+    names = ("senders", "rate", "window", "size", "burst", "packets", "phases", "arrivals")
     return Wishes(
         load=Load(**{name: options.pop(name) for name in names}), limit_ns=options.pop("for"), **options
     )
@@ -161,7 +170,7 @@ def _execute(wishes: Wishes) -> Report:
     job = JOBS.get(wishes.job or "")
     with warmed(wishes.mode) as server:
         catalogue, topology = _read(wishes, job.shape if job else "")
-        planned = wishes.limit_ns or (job.planned_ns if job else DEFAULT_NS)
+        planned = wishes.limit_ns or wishes.load.duration_ns or (job.planned_ns if job else DEFAULT_NS)
         topology = _loaded(topology, wishes, planned, catalogue)
         setting = _setting(wishes, planned, topology, catalogue)
         if job is not None:
@@ -217,7 +226,7 @@ def _perf_send(wishes: Wishes) -> int:
     from orchestrator.cli.execution import warmed
     from orchestrator.stress import sweep
 
-    planned = wishes.limit_ns or sweep.CELL_NS
+    planned = wishes.limit_ns or wishes.load.duration_ns or sweep.CELL_NS
     target = str(wishes.target or sweep.SHAPE)
     cells, reports = [], {}
     wanted = list(sweep.loads(wishes.load))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 from nodes.loader import load_driver
+from nodes.stock.phases import parse_phases
 from orchestrator.drivers import Catalogue
 from orchestrator.topology.model import BindingModel, NodeModel, Topology
 from orchestrator.topology.threshold import COUNTS, Threshold
@@ -30,7 +33,8 @@ class Load:
     """What senders do; None leaves a thing as the topology has it.
 
     `senders` are processes in place of the topology's own, `rate` packets/s of all together, `window` packets in
-    flight of each, `burst` packets of a call at most, `packets` the number after which each is done.
+    flight of each, `burst` packets of a call at most, `packets` the number after which each is done, `phases` the plan
+    of all together (as the option of traffic), `arrivals` how its packets are spaced.
     """
 
     senders: int | None = None
@@ -39,6 +43,16 @@ class Load:
     size: str | None = None
     burst: int | None = None
     packets: int | None = None
+    phases: str | None = None
+    arrivals: str | None = None
+
+    @property
+    def duration_ns(self) -> int | None:
+        """Return how long the phases last together, None without phases; raises LoadMismatch for a wrong one."""
+        try:
+            return None if self.phases is None else sum(of.duration for of in parse_phases(self.phases))
+        except ValueError as error:
+            raise LoadMismatch(f"--phases: {error}") from None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -60,12 +74,40 @@ def with_load(topology: Topology, load: Load, catalogue: Catalogue) -> Topology:
     names = sources(topology)
     for option, value in load.settings.items():
         _set(nodes, names, option, dict.fromkeys(names, value))
+    _plan(nodes, names, load)
+    return topology.model_copy(update={"nodes": nodes})
+
+
+def _plan(nodes: dict[str, NodeModel], names: list[str], load: Load) -> None:
+    """Share out when to send: a rate takes the place of phases, phases that of a rate."""
+    if load.rate is not None and load.phases is not None:
+        raise LoadMismatch("--rate and --phases both say when to send; leave one of them out")
     if load.rate is not None:
         if load.rate < len(names):
             raise LoadMismatch(f"--rate {load.rate} is less than a packet/s for each of {len(names)} senders")
-        share, rest = divmod(load.rate, len(names) or 1)
-        _set(nodes, names, "rate", {name: share + (place < rest) for place, name in enumerate(names)})
-    return topology.model_copy(update={"nodes": nodes})
+        rates = [_share(load.rate, len(names), place) for place in range(len(names))]
+        _set(nodes, names, "rate", dict(zip(names, rates, strict=True)), {"phases": ""})
+    if load.duration_ns is not None:
+        parts = [_phases_of(load.phases or "", len(names), place) for place in range(len(names))]
+        _set(nodes, names, "phases", dict(zip(names, parts, strict=True)), {"rate": 0})
+    if load.arrivals is not None:
+        _set(nodes, names, "arrivals", dict.fromkeys(names, load.arrivals))
+
+
+def _share(whole: int, of: int, place: int) -> int:
+    """Return the part of the one at `place` among `of`; all parts together are the whole."""
+    return whole // of + (place < whole % of)
+
+
+def _phases_of(text: str, of: int, place: int) -> str:
+    """Return the phases of one sender: its part of each rate and of each burst, at the same times."""
+
+    def part(match: re.Match[str]) -> str:
+        burst, number = match[2], _share(int(match[1]), of, place)
+        return "@0" if burst and not number else f"@{number}{burst or ''}"
+
+    text = re.sub(r"\.\.([0-9]+)", lambda match: f"..{_share(int(match[1]), of, place)}", text)
+    return re.sub(r"@([0-9]+)(x[0-9.]+[a-z]+)?", part, text)
 
 
 def sources(topology: Topology) -> list[str]:
@@ -136,8 +178,17 @@ def _renamed(named: tuple[str, ...], kept: Mapping[str, NodeModel], new: list[st
     return still if len(still) == len(named) else (*still, *new)
 
 
-def _set(nodes: dict[str, NodeModel], names: list[str], option: str, values: Mapping[str, Any]) -> None:
-    """Set an option of every source that has it; LoadMismatch when none has or the driver refuses a value."""
+def _set(
+    nodes: dict[str, NodeModel],
+    names: list[str],
+    option: str,
+    values: Mapping[str, Any],
+    instead_of: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Set an option of every source that has it, and those it takes the place of.
+
+    LoadMismatch when no source has it or the driver refuses a value.
+    """
     having = [
         name for name in names if option in {field.name for field in dataclasses.fields(nodes[name].options)}
     ]
@@ -146,7 +197,9 @@ def _set(nodes: dict[str, NodeModel], names: list[str], option: str, values: Map
             f"--{option}: no sender of this topology has an option {option!r}; give --senders to replace them"
         )
     for name in having:
-        options = dataclasses.replace(nodes[name].options, **{option: values[name]})
+        old = nodes[name].options
+        others = {key: value for key, value in instead_of.items() if hasattr(old, key)}
+        options = dataclasses.replace(old, **others, **{option: values[name]})
         for field, message in options.problems() if hasattr(options, "problems") else []:
             raise LoadMismatch(f"--{field}: {message}")
         nodes[name] = nodes[name].model_copy(update={"options": options})

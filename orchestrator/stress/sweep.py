@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Annotated, Literal
 
@@ -64,7 +65,7 @@ def loads(asked: Load) -> Iterator[Load]:
     sizes = SIZES if asked.size is None else (asked.size,)
     for number, burst, size in product(senders, bursts, sizes):
         window = asked.window or max(2 * burst, shared_window(number))
-        yield Load(number, asked.rate, window, size, burst, asked.packets)
+        yield replace(asked, senders=number, window=window, size=size, burst=burst)
 
 
 def cell(load: Load, report: Report) -> Cell:

@@ -75,6 +75,20 @@ def test_a_rate_is_that_of_all_senders_together() -> None:
     assert {(of.burst, of.size) for of in options} == {(8, "imix")}
 
 
+def test_phases_are_those_of_all_senders_together_and_take_the_place_of_a_rate() -> None:
+    topology = loaded(read(TWO_TOPS), Load(senders=3, rate=30))
+    load = Load(phases="2s@100, 1.5s@10..80, 1s@2x10ms, 3s@max", arrivals="poisson")
+    topology = loaded(topology, load)
+    options = [topology.nodes[name].options for name in sources(topology)]
+    assert [of.phases for of in options] == [
+        "2s@34, 1.5s@4..27, 1s@1x10ms, 3s@max",
+        "2s@33, 1.5s@3..27, 1s@1x10ms, 3s@max",
+        "2s@33, 1.5s@3..26, 1s@0, 3s@max",
+    ]
+    assert {(of.rate, of.arrivals) for of in options} == {(0, "poisson")}
+    assert load.duration_ns == 7_500_000_000
+
+
 def test_many_senders_share_a_bounded_number_of_packets_in_flight() -> None:
     assert [shared_window(count) for count in (1, 16, 64, 300, 2000)] == [1024, 1024, 256, 54, 32]
     topology = loaded(shape_topology("linear", Catalogue()), Load(senders=64))
@@ -86,6 +100,9 @@ def test_many_senders_share_a_bounded_number_of_packets_in_flight() -> None:
     [
         ("", Load(senders=2, rate=1), "--rate 1 is less than a packet/s for each of 2 senders"),
         ("", Load(size="huge"), "--size: "),
+        ("", Load(rate=100, phases="1s@10"), "leave one of them out"),
+        ("", Load(phases="1s"), "--phases: '1s' is not a phase"),
+        ("", Load(arrivals="poisson"), "--arrivals: poisson arrivals need a rate or phases"),
         ("events: [{at: 1ms, pause: bulk}]", Load(senders=2), "bulk is replaced, but an event"),
     ],
 )
