@@ -11,7 +11,7 @@ be used again. Its `fate` is AWAITED until that node gives it up, which ends in 
 that does not in STRAY_LIMIT is QUARANTINED: it comes back, but whoever sends it has it back at once, and its pool does
 not use it again. What the dead one had changed in a packet stays so; its SourceHandle is mended.
 
-It serves deaths that the orchestrator decided on (policy ``bug-check``); surviving one from outside would use the same.
+It serves deaths that the orchestrator decided on: the policy ``bug-check``, and faults that crash a node.
 """
 
 from __future__ import annotations

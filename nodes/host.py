@@ -29,7 +29,7 @@ from shm.doorbell import BellListener
 SPINS = 4
 """Empty polls, each giving the processor away, before a node blocks."""
 CONTROL_EVERY = 64
-"""Busy polls between two looks at the control socket."""
+"""Polls between two looks at the control socket, whether or not each of them found work."""
 LONGEST_WAIT = 500_000_000
 """Longest block in ns: the progress word moves at least this often."""
 MAX_MESSAGE = 65536
@@ -137,10 +137,10 @@ def run(node: Node, control: Control, listener: BellListener) -> None:
     while not node.lifecycle.exit_requested:
         work = node.step()
         polls += 1
+        if polls % CONTROL_EVERY == 0 and control.receive(node):
+            work += 1
         if work:
             idle_polls = 0
-            if polls % CONTROL_EVERY == 0:
-                control.receive(node)
             continue
         idle_polls += 1
         if idle_polls < SPINS:

@@ -80,6 +80,9 @@ class Lifecycle:
             reply({"ok": True, "value": None})
         elif name == "oid":
             run_oid_command(self._node, arguments, reply)
+        elif name == "fault":
+            self._node.faults.command(arguments)
+            reply({"ok": True, "value": None})
         elif self.pnp.knows(name):
             self.pnp.command(name, arguments, reply)
         elif (self.state, name) in TRANSITIONS and _ONLY.get(name) in (None, self._node.driver.kind):
@@ -142,7 +145,7 @@ class Lifecycle:
 
     def failed(self) -> None:
         """Enter the state of a node whose driver raised."""
-        if self._node.board.words[Word.STATE] != NodeState.BUGCHECKED:
+        if self._node.board.words[Word.STATE] not in (NodeState.BUGCHECKED, NodeState.CRASHED):
             self._enter(NodeState.FAILED)
 
     def _move(self, name: str, arguments: dict[str, Any], reply: Reply) -> None:
@@ -189,6 +192,7 @@ class Lifecycle:
         self._pause_due = self._node.clock.now() + self._node.policy.pause_limit if limited else 0
         self._pause_pending = True  # a driver may complete the pause before its handler returns PENDING
         status = self._node.driver.pause_layer()
+        self._node.faults.let_go()
         if status != Status.PENDING and not self._pause_pending:
             self._node.complain("N6-PNP-05", 0, "pause was completed, but its handler did not return PENDING")
         self._pause_pending &= status == Status.PENDING
@@ -212,6 +216,7 @@ class Lifecycle:
         """Cut off the neighbours at these edges, which are dead."""
         for port in self._node.ports:
             if port.spec.edge in edges and not port.dead:
+                self._node.faults.catch_up(port)
                 DeadPeer(self._node, port)
 
     def _enter(self, state: NodeState) -> None:

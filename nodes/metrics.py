@@ -68,6 +68,10 @@ class Counter(IntEnum):
     """The same in nine of ten trials."""
 
 
+FIRST_FAULT = 32
+"""From this row of the board's ``counters`` on stands how many packets each fault of the run has hit on this node."""
+
+
 class PortCounter(IntEnum):
     """Counters of one port (columns of the board's ``ports``)."""
 
@@ -108,3 +112,5 @@ class NodeState(IntEnum):
     SHUTDOWN = 7
     BUGCHECKED = 8
     """Killed for a broken rule, under the policy ``bug-check``; written by the orchestrator."""
+    CRASHED = 9
+    """Killed by a fault of the run; written by the orchestrator."""

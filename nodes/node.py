@@ -32,6 +32,7 @@ from nodes.crossing import (
 from nodes.custody import Custody
 from nodes.dead_peer import Void, mend
 from nodes.driver import Driver
+from nodes.faults import NodeFaults
 from nodes.irql import IrqlState
 from nodes.lifecycle import Lifecycle
 from nodes.loans import Loans
@@ -88,13 +89,14 @@ class Node:
         self.custody.called = self.irql.check
         self.forcing = Forcing(self)
         self.pool = self.forcing.pool()
+        self.faults = NodeFaults(self)
         self.messages = Messages(self, spec.pool_base + spec.pool_size, spec.messages)
         self.ports: list[Port] = []
         self.driver: Driver
         self.lifecycle: Lifecycle
         self.on_event: Callable[[dict[str, Any]], None] = lambda event: None
         self.done = False
-        self._tails: U64 = np.zeros(0, np.uint64)
+        self._arrived = self._tails = np.zeros(0, np.uint64)
         self._seen: U64 = np.zeros(0, np.uint64)
         self.inbox: deque[Batch] = deque()
         self.waiting = Waiting(self)
@@ -109,7 +111,7 @@ class Node:
         self.driver = driver
         self.lifecycle = Lifecycle(self)
         self.ports = list(ports)
-        self._tails = tails if CURSORS_SHARED else np.zeros(len(ports), np.uint64)
+        self._arrived = self._tails = tails if CURSORS_SHARED else np.zeros(len(ports), np.uint64)
         self._seen = np.zeros(len(ports), np.uint64)
         below = [p.index for p in ports if p.spec.kind == "binding" and p.spec.side == "upper"]
         self.custody.take_place(self.spec.node, driver.kind, frozenset(below), self.pool)
@@ -122,6 +124,7 @@ class Node:
             port.on_publish = self.originated.stamp_of(port)
             port.held = self.board.held[port.index]
             port.mixing = self.forcing.mixing(port)
+        self.faults.start()
 
     def ready(self) -> bool:
         """Return whether a poll would find entries or deferred calls."""
@@ -196,7 +199,12 @@ class Node:
             return
         for index, port in enumerate(self.ports):
             if port.spec.edge == notice.edge:
-                self._tails[index] = notice.first + notice.count
+                self._arrived[index] = notice.first + notice.count
+
+    def show(self, tails: U64 | None) -> U64:
+        """Read no further than these cursors, None: than the neighbours' own; return those (u64[ports], live)."""
+        self._tails = self._arrived if tails is None else tails
+        return self._arrived
 
     def defer(self, call: Callable[[], None]) -> None:
         """Run `call` from the dispatcher, after the handler that runs now has returned or while it waits."""

@@ -43,7 +43,7 @@ from shm.ring import RingConsumer, RingProducer
 from shm.vectors import none_set, same
 
 if TYPE_CHECKING:
-    from nodes.verifier.forcing import Mixing
+    from nodes.faults.hook import Mixing
 
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]

@@ -48,7 +48,8 @@ class NodeSpec:
 
     `tails` is the offset of the node's inbound cursors, u64[len(edges)][8]; `arm` the index of its arm word.
     `segments` names the segments ``packets``, ``rings`` and ``board``; `messages` slots follow those of the pool.
-    `force` is what is forced on this node (`nodes.verifier.force`).
+    `force` is what is forced on this node (`nodes.verifier.force`), `faults` what is wrong with it from the beginning
+    (`nodes.faults.fault`).
     """
 
     node: int
@@ -74,6 +75,7 @@ class NodeSpec:
     events: int = 8192
     policy: dict[str, Any] = field(default_factory=dict)
     force: dict[str, Any] = field(default_factory=dict)
+    faults: tuple[dict[str, Any], ...] = ()
     messages: int = 0
 
     def pack(self) -> bytes:
@@ -91,4 +93,4 @@ class NodeSpec:
             )
             for edge in fields.pop("edges")
         )
-        return cls(**fields, edges=edges)
+        return cls(**{**fields, "faults": tuple(fields["faults"])}, edges=edges)

@@ -79,6 +79,13 @@ class Forced:
 
 
 @dataclass(frozen=True)
+class Crashed:
+    """A fault of the run kills this node, and the others are to go on."""
+
+    node: int
+
+
+@dataclass(frozen=True)
 class Failed:
     """Driver code raised."""
 
@@ -160,6 +167,7 @@ Event = (
     | Done
     | Violated
     | Forced
+    | Crashed
     | Failed
     | Exited
     | Stalled
@@ -191,7 +199,7 @@ class Signal:
 
 @dataclass(frozen=True)
 class Bury:
-    """Note on the board of a node that it was killed for a broken rule: nobody else writes there any more."""
+    """Note on the board of a node that it was killed, on purpose: nobody else writes there any more."""
 
     node: int
 

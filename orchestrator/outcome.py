@@ -45,10 +45,12 @@ def report_of(run: Run) -> Report:
         void=generator_bottleneck(snapshot, topology.thresholds),
         trace_sha256=run.trace_sha256,
         series=run.sampler.rows(),
+        faults=run.faults,
     )
     return build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))
 
 
 def _at_rest(node: NodeView) -> bool:
-    silent = node.state is NodeState.BUGCHECKED and not node.counters["sent"]
+    killed = node.state in (NodeState.BUGCHECKED, NodeState.CRASHED)
+    silent = killed and not node.counters["sent"]
     return silent or node.state is NodeState.HALTED

@@ -19,6 +19,7 @@ from nodes.driver import Driver
 from nodes.loader import load_driver
 from nodes.spec import EdgeSpec, NodeSpec, RingSpec
 from nodes.verifier.level import HISTORY_EVENTS, Level
+from orchestrator.faults import faults_from_the_start
 from orchestrator.topology.model import NodeModel, Topology
 from shm.arena import Arena
 from shm.board import Board
@@ -57,6 +58,11 @@ class Plan:
     def names(self) -> dict[int, str]:
         """Return the name of each node id."""
         return {spec.node: spec.name for spec in self.nodes}
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Return the id of each node name."""
+        return {spec.name: spec.node for spec in self.nodes}
 
     @property
     def neighbours(self) -> dict[int, dict[int, tuple[int, ...]]]:
@@ -153,6 +159,7 @@ def compile_plan(
             "level": level,
             "events": EVENTS * (HISTORY_EVENTS if level >= Level.HISTORY else 1),
             "force": topology.force.on(name).pack(),
+            "faults": faults_from_the_start(topology.faults, name),
         }
         specs.append(draft.spec(name, model, base, common | own))
         base += draft.pools[name] + MESSAGE_SLOTS

@@ -4,7 +4,8 @@ A run listens at ``query`` in its directory, which only its user can enter. One 
 
     {"node": name, "command": "oid", "arguments": {...}}  ->  {"ok": True, "value": ...} or {"ok": False, "error": text}
 
-What is asked is untrusted: sizes and numbers are limited, and only commands of QUERIES get through to a node.
+What is asked is untrusted: sizes and numbers are limited, and only commands of QUERIES get through to a node. With an
+empty name the run itself is asked, and says what it knows.
 """
 
 from __future__ import annotations
@@ -30,10 +31,16 @@ _UNKNOWN = "there is no node"
 
 Ask = Callable[[int, int, str, dict[str, Any]], None]
 """Gives a command to a node: node, request, command, arguments."""
+AskRun = Callable[[str, dict[str, Any]], Any]
+"""Gives a command to the run itself; raises ValueError for one that it does not carry out."""
 
 
 class QueryFailed(Exception):
     """A live run did not do what it was asked: it is gone, it does not answer, or it says why."""
+
+
+class QueryRefused(QueryFailed):
+    """A run was asked for something that makes no sense to it."""
 
 
 class NoSuchNode(QueryFailed):
@@ -41,9 +48,9 @@ class NoSuchNode(QueryFailed):
 
 
 class QueryServer:
-    """The run's end: takes queries, asks nodes, gives their answers back. `nodes` are ids by name."""
+    """The run's end: takes queries, asks nodes or the run, gives their answers back. `nodes` are ids by name."""
 
-    def __init__(self, directory: Path, nodes: Mapping[str, int], ask: Ask) -> None:
+    def __init__(self, directory: Path, nodes: Mapping[str, int], ask: Ask, ask_run: AskRun) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(1)
         self.socket = self._context.socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
@@ -51,6 +58,7 @@ class QueryServer:
         self.socket.bind(f"ipc://{directory / SOCKET}")
         self._nodes = nodes
         self._ask = ask
+        self._ask_run = ask_run
         self._pending: dict[int, list[bytes]] = {}
         self._asked = 0
 
@@ -87,6 +95,9 @@ class QueryServer:
         except (ValueError, msgpack.UnpackException):
             return "the query is not msgpack"
         match query:
+            case {"node": "", "command": str(command), "arguments": dict(arguments)}:
+                self._reply(way, self._of_run(command, arguments))
+                return ""
             case {"node": str(name), "command": str(command), "arguments": dict(arguments)}:
                 if command not in QUERIES:
                     return f"{command!r} cannot be asked from outside"
@@ -100,20 +111,28 @@ class QueryServer:
                 return ""
         return "the query lacks a node, a command or arguments"
 
+    def _of_run(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {"ok": True, "value": self._ask_run(command, arguments)}
+        except ValueError as error:
+            return {"ok": False, "error": str(error), "refused": True}
+
     def _reply(self, way: list[bytes], answer: dict[str, Any]) -> None:
         self.socket.send_multipart([*way, msgpack.packb(answer)], zmq.DONTWAIT)
 
 
 def ask_run(directory: Path, node: str, command: str, arguments: dict[str, Any], *, limit: float) -> Any:
-    """Return a node's answer to a command; raises QueryFailed, after `limit` seconds at most."""
+    """Return the answer of a node, or of the run if `node` is empty; raises QueryFailed, after `limit` s at most."""
     with zmq.Context(1) as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
         socket.connect(f"ipc://{directory / SOCKET}")
         socket.send(msgpack.packb({"node": node, "command": command, "arguments": arguments}))
         if not socket.poll(round(limit * 1000)):
-            raise QueryFailed(f"node {node!r} has not answered in {limit:g} s; is the run busy, or ending?")
+            who = f"node {node!r}" if node else "the run"
+            raise QueryFailed(f"{who} has not answered in {limit:g} s; is the run busy, or ending?")
         answer = msgpack.unpackb(socket.recv())
     if not answer["ok"]:
-        raise (NoSuchNode if answer.get("unknown") else QueryFailed)(answer["error"])
+        refused = QueryRefused if answer.get("refused") else QueryFailed
+        raise (NoSuchNode if answer.get("unknown") else refused)(answer["error"])
     return answer["value"]

@@ -11,11 +11,13 @@ from nodes.metrics import Counter
 from nodes.status import status_name
 from nodes.verifier.rules import Rule, load_rules
 from orchestrator.fairness import fairness_of, ratios
+from orchestrator.faults import FaultRecord
 from orchestrator.observe import U64, Conservation, NodeView, Snapshot
 from orchestrator.percentiles import Durations, added, summarise
 from orchestrator.report_model import (
     ConservationPart,
     EdgePart,
+    FaultPart,
     FloorPart,
     HeldPart,
     LatencyPart,
@@ -63,6 +65,7 @@ class RunFacts:
     void: str | None = None
     trace_sha256: str | None = None
     series: Sequence[SeriesRow] = ()
+    faults: Sequence[FaultRecord] = ()
 
 
 def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = lambda handle: []) -> Report:
@@ -112,6 +115,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         planned_us=_latency(planned),
         fairness=fairness,
         floor_us=_floor(nodes),
+        faults=[_fault(record) for record in facts.faults],
     )
 
 
@@ -208,6 +212,17 @@ def _received(snapshot: Snapshot) -> ReceivedPart:
 
 def _wire(node: NodeView) -> WirePart:
     return WirePart(node=node.name, frames=node.counters["wire_sent"], lost=node.counters["wire_lost"])
+
+
+def _fault(of: FaultRecord) -> FaultPart:
+    return FaultPart(
+        name=of.name,
+        kind=of.kind,
+        where=of.where,
+        began=microseconds(of.began),
+        ended=microseconds(of.ended),
+        hit=of.hit,
+    )
 
 
 def _held(buckets: U64) -> HeldPart:

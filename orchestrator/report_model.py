@@ -182,6 +182,20 @@ class SeriesRow(_Part):
     edges: dict[str, EdgeSecond]
 
 
+class FaultPart(_Part):
+    """A fault that the run was given: from when to when after every node ran, and how many packets it hit.
+
+    Null in `from_us`: its time did not come.
+    """
+
+    name: str
+    kind: str
+    where: str
+    began: Annotated[Microseconds, Field(alias="from_us")]
+    ended: Annotated[Microseconds, Field(alias="to_us")]
+    hit: int
+
+
 class ThresholdPart(_Part):
     """How one condition of `pass:` fared; `measured` is in `unit`."""
 
@@ -252,6 +266,7 @@ class Report(_Part):
     planned_us: LatencyPart
     fairness: FairnessPart
     floor_us: FloorPart
+    faults: list[FaultPart]
 
     @property
     def exit_code(self) -> int:

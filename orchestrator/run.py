@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from nodes.metrics import Counter, NodeState
+from nodes.metrics import Counter
 from orchestrator.assembly import Parts, assemble
 from orchestrator.clean import clean
 from orchestrator.events import (
@@ -52,7 +52,7 @@ from orchestrator.signals import Signals
 from orchestrator.steering import Steering
 from orchestrator.supervisor import Supervisor
 from shm.arena import Arena
-from shm.board import Board, Word
+from shm.board import Board
 
 if TYPE_CHECKING:
     from orchestrator.topology.model import Topology
@@ -250,9 +250,7 @@ class Run(Steering):
         self._supervisor = Supervisor(roster, self._policy, self._limits)
         if self.output is not None:
             self.output.mkdir(parents=True, exist_ok=True)
-        self._queries = QueryServer(
-            directory.path, {spec.name: spec.node for spec in self.plan.nodes}, self._fleet.send
-        )
+        self._queries = QueryServer(directory.path, plan.numbers, self._fleet.send, self._asked)
         self._resources.callback(self._queries.close)
         self._fleet.watch(self._queries.socket)
         self._fleet.start()
@@ -260,7 +258,8 @@ class Run(Steering):
         directory.write(details, self.plan.nodes)
 
     def _parts(self) -> Parts:
-        on_events = self._apply if self._policy == "bug-check" else None
+        crashes = any(fault.kind == "crash" for fault in self.topology.faults)
+        on_events = self._apply if crashes or self._policy == "bug-check" else None
         server = self._server if self.mode == "processes" else None
         stall_ns = round(self._stall_after * 1e9)
         return Parts(server, self._scheduler, self._signals, stall_ns, on_events)
@@ -325,8 +324,7 @@ class Run(Steering):
             case Signal(node, number):
                 self._fleet.signal(node, number)
             case Bury(node):
-                self.boards[self.plan.names[node]].words[Word.STATE] = NodeState.BUGCHECKED
-                self._procedure.died(node)
+                self._bury(node)
             case Arm(key, after):
                 self._timers[key] = self.now() + after
             case Running():

@@ -24,6 +24,11 @@ class Roster:
     halted: set[int] = field(default_factory=set)
     neighbours: Mapping[int, Mapping[int, tuple[int, ...]]] = field(default_factory=dict)
 
+    def beside(self, node: int, living: set[int]) -> list[tuple[int, list[int]]]:
+        """Return the living neighbours of a node, each with the edges between."""
+        neighbours = self.neighbours.get(node, {})
+        return [(neighbour, list(neighbours[neighbour])) for neighbour in sorted(neighbours.keys() & living)]
+
     def number(self, name: str) -> int | None:
         """Return the id of a node, None for a name that is none."""
         return next((node for node, its in self.names.items() if its == name), None)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.events import Broke, Event, Phase, Replied
+from nodes.metrics import NodeState
+from orchestrator.events import Broke, Crashed, Event, Exhausted, Phase, Replied
 from orchestrator.failures import OperationFailed
+from orchestrator.faults import FaultRecord, RunFaults
 from orchestrator.operations import Stack, Verb
 from orchestrator.procedure import TIMER, Operation, Procedure, Send
 from orchestrator.script import Limits
+from orchestrator.topology.quoting import did_you_mean
+from shm.board import Word
 
 if TYPE_CHECKING:
     from orchestrator.failures import RunError
     from orchestrator.plan import Plan
     from orchestrator.topology.model import Topology
+    from shm.board import Board
 
 _EVENT = "event "
 
@@ -27,6 +33,7 @@ class Steering:
 
     plan: Plan
     topology: Topology
+    boards: dict[str, Board]
     error: RunError | None
     _timers: dict[str, int]
     _procedure: Procedure
@@ -74,11 +81,65 @@ class Steering:
     def _apply(self, *events: Event) -> None:
         raise NotImplementedError
 
+    def add_fault(self, **written: str) -> None:
+        """Add a fault, keys and values as under ``faults:``, `for` written as ``for_``; raises FaultRefused."""
+        from orchestrator.topology.faults import FaultRefused, parse_fault
+
+        fault = parse_fault(self.topology, {key.rstrip("_"): value for key, value in written.items()})
+        try:
+            self._faults.add(fault, self.now())
+        except ValueError as error:
+            raise FaultRefused(str(error)) from None
+
+    def remove_fault(self, name: str) -> None:
+        """End a fault before its time; raises FaultRefused for a name that is none and for what cannot end."""
+        from orchestrator.topology.faults import FaultRefused
+
+        try:
+            self._faults.remove(name, self.now())
+        except KeyError:
+            text = f"there is no fault {name!r}"
+            hint = did_you_mean(name, self._faults.names())
+            raise FaultRefused(f"{text}; {hint}" if hint else text) from None
+        except ValueError as error:
+            raise FaultRefused(str(error)) from None
+
+    @property
+    def faults(self) -> list[FaultRecord]:
+        """Return what has become of each fault of the run so far."""
+        return self._faults.records(self.boards)
+
+    def _asked(self, command: str, arguments: dict[str, Any]) -> Any:
+        """Carry out what another process of the user asks of the run itself; raises ValueError when it cannot be."""
+        match command, arguments:
+            case "fault add", {**written}:
+                self.add_fault(**{str(key): str(value) for key, value in written.items()})
+            case "fault rm", {"name": str(name)}:
+                self.remove_fault(name)
+            case "fault ls", _:
+                return [asdict(record) for record in self.faults]
+            case _:
+                raise ValueError(f"{command!r} cannot be asked of a run")
+        return None
+
+    def _crash(self, name: str) -> None:
+        self._crashed.add(name)
+        self._apply(Crashed(self.plan.numbers[name]))
+
+    def _bury(self, node: int) -> None:
+        """Note on the board of a killed node what it died of: nobody else writes there any more."""
+        name = self.plan.names[node]
+        state = NodeState.CRASHED if name in self._crashed else NodeState.BUGCHECKED
+        self.boards[name].words[Word.STATE] = state
+        self._procedure.died(node)
+
     def _take_the_wheel(self, stack: Stack, send: Send, limits: Limits) -> None:
         def arm(after: int) -> None:
             self._timers[TIMER] = self.now() + after
 
         self._planned: list[Operation] = []
+        self._crashed: set[str] = set()
+        self._faults = RunFaults(self.topology.faults, self.plan.numbers, send, self._timers, self._crash)
         self._procedure = Procedure(stack, self.plan.names, send, arm, limits.pause, self._ended)
 
     @property
@@ -99,14 +160,15 @@ class Steering:
         return operation.value
 
     def _operation(self, verb: Verb, name: str, lower: str) -> Operation:
-        ids = {spec.name: spec.node for spec in self.plan.nodes}
+        ids = self.plan.numbers
         if not lower:
             return Operation(verb, ids[name], name)
         edge = self._procedure.stack.edge(ids[name], ids[lower])
         return Operation(verb, ids[name], f"{name} -> {lower}", edge)
 
     def _plan_events(self) -> None:
-        """Set a timer for each of the topology's events; all nodes run now."""
+        """Set a timer for each of the topology's events and faults; all nodes run now."""
+        self._faults.start(self.now())
         for number, event in enumerate(self.topology.events):
             self._timers[f"{_EVENT}{number}"] = self.now() + event.at
 
@@ -120,11 +182,16 @@ class Steering:
             self._planned.append(operation)
             self._procedure.begin(operation)
         else:
-            return False
+            return self._faults.timed_out(key, self.now())
         return True
 
     def _answered(self, event: Event) -> bool:
-        return isinstance(event, Replied) and self._procedure.answered(event)
+        """Take what operations and faults wait for; False for everything else."""
+        if isinstance(event, Exhausted):
+            return self._faults.unblock(self.now())
+        return isinstance(event, Replied) and (
+            self._procedure.answered(event) or self._faults.answered(event)
+        )
 
     def _ended(self, operation: Operation) -> None:
         self._timers.pop(TIMER, None)
@@ -136,5 +203,6 @@ class Steering:
         self._procedure.abandon()
         for key in [key for key in self._timers if key.startswith(_EVENT)]:
             del self._timers[key]
+        self._faults.end_all(self.now())
         while self._procedure.busy and self._steady:
             self._turn(None, None)

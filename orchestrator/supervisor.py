@@ -4,8 +4,8 @@
 
 Each phase is a script of steps; a step asks nodes for something and ends when all of them have answered, or when its
 time is over. Starting goes from the bottom of the stack to its top, so that nobody sends to a layer that is not there;
-stopping goes the other way, after everything on its way has arrived. A node that dies, stalls or raises ends the run
-with a named error; restarting it, or going on without it as after a bug-check, would be decided in `_fail`.
+stopping goes the other way, after everything on its way has arrived. A node that dies unwanted, stalls or raises ends
+the run with a named error; without one that was condemned (for a broken rule, or by a fault) the others go on.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from orchestrator.events import (
     Broke,
     Bury,
     Conclude,
+    Crashed,
     Done,
     End,
     Event,
@@ -35,7 +36,6 @@ from orchestrator.events import (
     Reason,
     Replied,
     Running,
-    Send,
     Signal,
     SourcesDone,
     Stalled,
@@ -55,6 +55,7 @@ from orchestrator.failures import (
     RunStuck,
     tell_raised,
 )
+from orchestrator.requests import Requests
 from orchestrator.script import Limits, Roster, Settling, Step, drain_script, start_script, stop_script
 
 _SIGNALS = {"terminate": signal.SIGTERM, "kill": signal.SIGKILL}
@@ -78,8 +79,7 @@ class Supervisor:
         self._step: Step | None = None
         self._step_number = 0
         self._awaited: set[int] = set()
-        self._requests: dict[int, tuple[int, str]] = {}
-        self._request_number = 0
+        self._requests = Requests()
         self._greeted: set[int] = set()
         self._living = set(roster.names)
         self._unpaused: set[int] = set()
@@ -123,6 +123,8 @@ class Supervisor:
                 self._on_done(node)
             case Violated(_, details):
                 self._on_violation(details.get("node", ""))
+            case Crashed(node):
+                self._condemn(node)
             case Failed(node, error, message, traceback):
                 text = tell_raised(f"{error}: {message}", traceback)
                 self._fail(NodeFailed, f"driver code of node {self._name(node)} raised {text}")
@@ -145,21 +147,23 @@ class Supervisor:
         self._explained |= self.phase is Phase.DRAINING
         if self._policy == "stop":
             self._conclude(Reason.VIOLATION)
-        culprit = self._roster.number(name)
-        if self._policy == "bug-check" and culprit in self._living - self._condemned:
-            self._condemned.add(culprit)
-            self._say(Signal(culprit, signal.SIGKILL))
+        if self._policy == "bug-check":
+            self._condemn(self._roster.number(name))
 
-    def _on_bug_checked(self, node: int) -> None:
+    def _condemn(self, node: int | None) -> None:
+        if node is not None and node in self._living - self._condemned:
+            self._condemned.add(node)
+            self._say(Signal(node, signal.SIGKILL))
+
+    def _on_condemned_gone(self, node: int) -> None:
         self._say(Bury(node))
-        neighbours = self._roster.neighbours.get(node, {})
-        for neighbour in sorted(neighbours.keys() & self._living):
-            self._send_to([neighbour], "peer_died", edges=list(neighbours[neighbour]))
+        for neighbour, edges in self._roster.beside(node, self._living):
+            self._send_to([neighbour], "peer_died", edges=edges)
         if node in self._roster.sources and node not in self._done:
             self._on_done(node)
 
     def _on_reply(self, reply: Replied) -> None:
-        node, verb = self._requests.pop(reply.request, (0, ""))
+        node, verb = self._requests.answered(reply.request)
         if self._step is None or node != reply.node:
             return
         if not reply.ok:
@@ -221,7 +225,7 @@ class Supervisor:
         self._living.discard(node)
         verb = self._step.verb if self._step is not None else ""
         if node in self._condemned:
-            self._on_bug_checked(node)
+            self._on_condemned_gone(node)
         elif verb not in {"terminate", "kill"} and not (verb == "exit" and exited.code == 0):
             self._fail(NodeDied, f"node {self._name(node)} {exited}")
         self._settled_with(node)
@@ -231,8 +235,7 @@ class Supervisor:
         if not names:
             self._conclude(Reason.DONE)
             return
-        what = f"yet {names} has not finished: see who holds packets"
-        self._fail(RunStuck, f"nothing can happen any more, {what}")
+        self._fail(RunStuck, f"nothing can happen any more, yet {names} has not finished: who holds packets?")
 
     def _on_stop(self, drain: bool) -> None:
         if self.phase is Phase.RUNNING and drain and not self._failed and not self._hasty:
@@ -269,7 +272,7 @@ class Supervisor:
         self._script = deque(script)
         self._step = None
         self._awaited.clear()
-        self._requests.clear()
+        self._requests.forget()
         self._advance()
 
     def _advance(self) -> None:
@@ -316,10 +319,7 @@ class Supervisor:
             self._send_to(self._awaited, step.verb, **({"check": False} if broken_off else {}))
 
     def _send_to(self, nodes: Iterable[int], command: str, **arguments: Any) -> None:
-        for node in sorted(nodes):
-            self._request_number += 1
-            self._requests[self._request_number] = (node, command)
-            self._say(Send(node, self._request_number, command, arguments))
+        self._actions += self._requests.ask(nodes, command, arguments)
 
     def _settled_with(self, node: int) -> None:
         """Note that the step waits no longer for this node."""

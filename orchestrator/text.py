@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.report_model import EdgePart, LatencyPart, Report, ThresholdPart, ViolationPart
+from orchestrator.report_model import EdgePart, FaultPart, LatencyPart, Report, ThresholdPart, ViolationPart
 
 WIDTH = 100
 _LABEL_WIDTH = 14
@@ -36,6 +36,7 @@ def render(report: Report) -> Group:
         first, _, traceback = report.error.partition("\n")
         parts += [_line("error", Text(first, style=_BAD)), *([Text(traceback)] if traceback else []), Text()]
     parts += _figures(report)
+    parts += [_line("" if index else "faults", _fault(of)) for index, of in enumerate(report.faults)]
     if report.thresholds:
         parts += [Text(), *_thresholds(report.thresholds)]
     parts += [Text(), _nodes(report), Text(), _edges(report.edges)]
@@ -179,6 +180,13 @@ def _fairness(report: Report) -> list[Text]:
     least, most = (f"{share.name} {share.packets:,}" for share in (of.slowest, of.fastest))
     text = f"Jain {of.jain:.3f} over {of.count} senders; slowest {least}, fastest {most} packets"
     return [_line("fairness", text)]
+
+
+def _fault(of: FaultPart) -> str:
+    when = "its time did not come"
+    if of.began is not None:
+        when = f"from {duration(of.began)} to {duration(of.ended)}, {of.hit:,} hit"
+    return f"{of.name}: {of.kind} on {of.where}, {when}"
 
 
 def _percentiles(of: LatencyPart) -> str:

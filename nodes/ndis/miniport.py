@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.chain import NblChain
 from nodes.crossing import LOOP_BACK, Op
+from nodes.faults.frames import FrameFaults
 from nodes.message import Message
 from nodes.ndis import edges
 from nodes.ndis.adapter import Adapter
@@ -136,6 +137,8 @@ class Miniport(OidAnsweringDriver):
                 if not len(chain):
                     return
             self.return_net_buffer_lists(self.adapter, chain, flags)
+        elif op is Op.FRAME and isinstance(port.mixing, FrameFaults):
+            port.mixing.arrived(chain, flags)
         elif op is Op.FRAME:
             self.frames_arrived(chain, flags)
         else:

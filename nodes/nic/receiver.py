@@ -148,6 +148,7 @@ class Receiver:
         block[np.arange(width) >= lengths[:, None]] = 0
         self._arena.bytes_of(width)[self._arena.nb_data[received.slots]] = block.view(f"V{width}")[:, 0]
         self._wire.release(chain)
+        self._wire.came(received)
         self._indicate(received)
         return len(chain)
 
@@ -185,6 +186,7 @@ class Receiver:
         for view in next(received[0].net_buffers).pieces:
             view[:] = frame[position : position + len(view)]
             position += len(view)
+        self._wire.came(received)
         self._indicate(received)
         return True
 

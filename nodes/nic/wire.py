@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nodes.chain import NblChain
 from nodes.crossing import Op
+from nodes.faults.frames import FrameFaults
 from nodes.port import Port
 from shm.arena import Arena
 from shm.vectors import none_set
@@ -67,6 +68,11 @@ class Wire:
         if self._out is not None:
             self._arena.due[chain.slots] = arrival
             self._out.request(Op.FRAME, chain, self._flags)
+
+    def came(self, received: NblChain) -> None:
+        """Let faults of the wire, if it has any, damage what has just been copied off it."""
+        if self._in is not None and isinstance(self._in.mixing, FrameFaults):
+            self._in.mixing.damage(received)
 
     def release(self, chain: NblChain) -> None:
         """Give received frames back to the sender: they have been copied or dropped."""

@@ -6,7 +6,7 @@ by the number of the allocation or of the reply.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,21 +29,51 @@ _MIXED = (Op.COMPLETE, Op.RETURN, Op.WAN_DONE, Op.TRANSFER_DONE)
 _VERDICT = SYNCHRONOUS << FLAGS_SHIFT
 
 
+class Shortage(Protocol):
+    """Decides which of a driver's allocations fail; it is asked for each of them once."""
+
+    def fails(self) -> bool:
+        """Count an allocation that the driver is about to make; return whether it is one of those that fail."""
+
+    def left(self, count: int) -> int:
+        """Return how many of `count` packets the allocation that has just failed yields."""
+
+
 class Forcing:
     """What is forced on one node; `pending` says whether its calls are never answered at once."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._force = Force(**node.spec.force)
-        self._short = bool(self._force.low_resources or self._force.fail_allocation)
-        self._allocations = 0
+        short = self._force.low_resources or self._force.fail_allocation
+        self._shortages: tuple[Shortage, ...] = (ForcedShortage(node, self._force),) if short else ()
+        self._failing: Shortage | None = None
+        self._plain: Pool | None = None
         self.pending = self._force.pending
 
     def pool(self) -> Pool:
         """Return the node's pool: one that runs short if that is forced."""
         spec = self._node.spec
         place = (self._node.arena, spec.node, spec.pool_base, spec.pool_size)
-        return ShortPool(self, *place) if self._short else Pool(*place)
+        pool = Pool(*place)
+        return ShortPool(self, pool) if self._shortages else pool
+
+    def run_short(self, shortage: Shortage) -> None:
+        """Let allocations fail by one more reason from now on."""
+        if not self._shortages:
+            self._plain = self._node.pool
+            self._use(ShortPool(self, self._plain))
+        self._shortages = (*self._shortages, shortage)
+
+    def recover(self, shortage: Shortage) -> None:
+        """Let no more allocations fail by this reason."""
+        self._shortages = tuple(other for other in self._shortages if other is not shortage)
+        if not self._shortages and self._plain is not None:
+            self._use(self._plain)
+
+    def _use(self, pool: Pool) -> None:
+        custody = self._node.custody
+        self._node.pool = custody.pool = custody.duties.pool = pool
 
     def mixing(self, port: Port) -> Mixing | None:
         """Return what the replies of a port wait in, None if they are left alone; frames on a wire are."""
@@ -53,12 +83,31 @@ class Forcing:
         return Mixing(self._node, port, force)
 
     def fails(self) -> bool:
-        """Count an allocation that the driver is about to make; return whether it is one of those that fail.
+        """Count an allocation that the driver is about to make; return whether it is one of those that fail."""
+        if not self._shortages:
+            return False
+        failing = [shortage for shortage in self._shortages if shortage.fails()]
+        self._failing = failing[0] if failing else None
+        return bool(failing)
+
+    def left(self, count: int) -> int:
+        """Return how many of `count` packets the allocation that has just failed yields."""
+        return count if self._failing is None else self._failing.left(count)
+
+
+class ForcedShortage:
+    """The short memory that `Force` asks for."""
+
+    def __init__(self, node: Node, force: Force) -> None:
+        self._node = node
+        self._force = force
+        self._allocations = 0
+
+    def fails(self) -> bool:
+        """Count an allocation; return whether it is one of those that fail.
 
         The one that `Force.fail_allocation` names is told as an event with its place in the driver.
         """
-        if not self._short:
-            return False
         self._allocations += 1
         chosen = self._allocations == self._force.fail_allocation
         if not chosen and self._draw("allocation") >= self._force.low_resources:
@@ -81,9 +130,9 @@ class Forcing:
 class ShortPool(Pool):
     """A pool that yields too little now and then, as if it were empty."""
 
-    def __init__(self, forcing: Forcing, *place: object) -> None:
-        """Take the slots that `place` says, as `Pool` does."""
-        super().__init__(*place)  # type: ignore[arg-type]
+    def __init__(self, forcing: Forcing, pool: Pool) -> None:
+        """Stand for `pool`: both have the same slots and go on having them."""
+        self.__dict__ = pool.__dict__
         self._forcing = forcing
 
     def allocate(self, count: int, length: int | NDArray[np.uint32], *, backfill: int = 0) -> U64:

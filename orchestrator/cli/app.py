@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Show what is in flight in a run, since when, and who holds it.",
     ),
     "oid": ("orchestrator.cli.oid:oid", "Query or set an OID of a node of a live run."),
+    "fault": ("orchestrator.cli.fault:fault", "Let something go wrong in a live run; list and end it."),
     "clean": ("orchestrator.cli.runs:clean", "Remove what dead runs left behind."),
     "bench": ("orchestrator.bench.commands:bench", "Measure the data plane and its peers on this machine."),
     "version": ("orchestrator.cli.describe:show_version", "Print the version."),

@@ -33,6 +33,7 @@ _KNOWN: tuple[tuple[str, str, type[Failure]], ...] = (
     ("orchestrator.inspect", "NoSuchRun", InvalidInput),
     ("orchestrator.report_file", "NotAReport", InvalidInput),
     ("orchestrator.query", "NoSuchNode", InvalidInput),
+    ("orchestrator.query", "QueryRefused", InvalidInput),
     ("orchestrator.query", "QueryFailed", Failure),
     ("nodes.loader", "DriverLoadError", InvalidInput),
     ("orchestrator.verify.subject", "NotVerifiable", InvalidInput),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from orchestrator.topology.faults import written_fault
 from orchestrator.topology.fields import option_fields, written
 from orchestrator.topology.model import BindingModel, EventModel, NodeModel, Topology, WireModel
 from orchestrator.topology.units import format_duration, format_fraction, format_rate
@@ -25,6 +26,7 @@ def dump_topology(topology: Topology) -> str:
     content["wires"] = [_wire(wire) for wire in topology.wires]
     content["policy"] = topology.policy.pack()
     content["events"] = [_event(event) for event in topology.events]
+    content["faults"] = [written_fault(fault) for fault in topology.faults]
     content["pass"] = [str(threshold) for threshold in topology.thresholds]
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False

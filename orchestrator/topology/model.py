@@ -24,6 +24,19 @@ MAX_NODES = 4095
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 OnViolation = Literal["stop", "report", "bug-check"]
+FaultKind = Literal[
+    "drop",
+    "delay",
+    "duplicate",
+    "reorder",
+    "corrupt",
+    "hold",
+    "status",
+    "slow",
+    "stop",
+    "low_resources",
+    "crash",
+]
 
 
 class Frozen(BaseModel):
@@ -86,6 +99,34 @@ class EventModel(Frozen):
     lower: str = ""
 
 
+class FaultModel(Frozen):
+    """Describe a fault: `at` ns after every node runs it begins, `lasts` ns later it ends (0: with the run).
+
+    It is on the wire or binding from `upper` to `lower` (with `both`, on the wire the other way as well), or on the
+    node `lower` with `upper` empty. What a kind has no use for stays at its default: `share` of packets, `delay` and
+    `jitter` in ns, `gap` packets, `status` by name, `rate` per second.
+    """
+
+    name: Name
+    kind: FaultKind
+    lower: Name
+    upper: str = ""
+    both: bool = False
+    at: Annotated[int, quantity("duration")] = 0
+    lasts: Annotated[int, quantity("duration")] = 0
+    share: Annotated[float, quantity("fraction")] = 1.0
+    delay: Annotated[int, quantity("duration")] = 0
+    jitter: Annotated[int, quantity("duration")] = 0
+    gap: int = 0
+    status: str = ""
+    rate: int = 0
+
+    @property
+    def where(self) -> str:
+        """Return where it is, as a user writes it."""
+        return f"{self.upper} {'<->' if self.both else '->'} {self.lower}" if self.upper else self.lower
+
+
 class Topology(Frozen):
     """Describe a whole run.
 
@@ -94,7 +135,8 @@ class Topology(Frozen):
     `on_violation` what a broken rule ends (the run, nothing, or the node that broke it), `force` what is made to
     happen. `notify` is ``armed`` (ring only a sleeping
     consumer) or ``every`` (one notification per call); `delivery` is ``post``: a send returns before its
-    result is known. `policy` holds the contract's switches, `events` what happens to the stack, at given times.
+    result is known. `policy` holds the contract's switches, `events` what happens to the stack, at given times,
+    `faults` what goes wrong in it.
     """
 
     name: str
@@ -113,3 +155,4 @@ class Topology(Frozen):
     delivery: Literal["post"] = "post"
     policy: Policy = Policy()
     events: tuple[EventModel, ...] = ()
+    faults: tuple[FaultModel, ...] = ()

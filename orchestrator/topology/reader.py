@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from nodes.loader import DriverLoadError
 from orchestrator.drivers import Catalogue, DriverInfo, UnknownDriver
 from orchestrator.topology.document import Document, read_document
+from orchestrator.topology.faults import read_faults
 from orchestrator.topology.links import read_bindings, read_wires
 from orchestrator.topology.model import MAX_NODES, NAME_PATTERN, NodeModel, Topology
 from orchestrator.topology.options import make_options, node_model
@@ -53,6 +54,13 @@ def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: 
     policy = read_policy(document)
     verification = read_verify(document, nodes)
     events = read_events(document, _section(document, "events", list), kinds, bindings)
+    faults = read_faults(
+        document,
+        _section(document, "faults", list),
+        kinds,
+        [(binding.upper, binding.lower) for binding in bindings],
+        [(wire.a, wire.b) for wire in wires],
+    )
     if document.problems or header is None:
         raise TopologyError(source_name, document.problems)
     return Topology(
@@ -70,6 +78,7 @@ def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: 
         delivery=header.delivery,
         policy=policy,
         events=tuple(events),
+        faults=tuple(faults),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.drivers import Catalogue
+from orchestrator.topology.faults import FaultEntry
 from orchestrator.topology.model import MAX_NODES, NAME_PATTERN, BindingModel
 from orchestrator.topology.options import node_model
 from orchestrator.topology.shape import Header, WireEntry
@@ -36,6 +37,7 @@ def topology_schema(catalogue: Catalogue) -> dict[str, Any]:
     keys["wires"]["items"] = _plain(WireEntry.model_json_schema())
     keys["policy"] |= _plain(PolicyEntry.model_json_schema())
     keys["events"]["items"] = _plain(EventEntry.model_json_schema())
+    keys["faults"]["items"] = _plain(FaultEntry.model_json_schema())
     keys["verify"] |= {"anyOf": _verify_schemas()}
     keys["pass"]["items"] = {"type": "string", "examples": ["lost == 0", "latency.p99 < 50ms"]}
     schema |= {

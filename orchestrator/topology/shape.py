@@ -28,6 +28,7 @@ class Header(Frozen):
     thresholds: list[Any] = Field(default=[], alias="pass", description="conditions of a passing run")
     policy: dict[str, Any] = Field(default={}, description="the contract's switches")
     events: list[Any] = Field(default=[], description="what happens to the stack, at which time")
+    faults: list[Any] = Field(default=[], description="what goes wrong, where and when")
     verify: Annotated[Any, Field(description="how much of the contract is checked, and what is forced")] = 2
     notify: Annotated[
         Literal["armed", "every"], Field(description="wake sleeping consumers only, or on every call")

@@ -23,11 +23,17 @@ class Asked:
     def __init__(self, directory: Path) -> None:
         self.asked: list[tuple[int, int, str, dict[str, Any]]] = []
         self.server = QueryServer(
-            directory, {"top": 1, "nic": 2}, lambda *command: self.asked.append(command)
+            directory, {"top": 1, "nic": 2}, lambda *command: self.asked.append(command), self.of_run
         )
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.client = self._context.socket(zmq.DEALER)
         self.client.connect(f"ipc://{directory / SOCKET}")
+
+    def of_run(self, command: str, arguments: dict[str, Any]) -> Any:
+        """Answer for the run."""
+        if command != "fault ls":
+            raise ValueError(f"no {command}")
+        return arguments
 
     def send(self, packed: bytes) -> None:
         """Send one query and let the server take it."""
@@ -66,6 +72,16 @@ def test_answers_find_their_queries_in_any_order(asked: Asked) -> None:
     for number in (2, 1):
         asked.server.answer(Replied(2, FIRST_REQUEST + number, False, None, f"no {number}"))
     assert [asked.answer()["error"] for _ in range(2)] == ["no 2", "no 1"]
+
+
+def test_a_query_without_a_node_is_for_the_run_itself(asked: Asked) -> None:
+    for command, answer in (
+        ("fault ls", {"ok": True, "value": {}}),
+        ("fault", {"ok": False, "error": "no fault", "refused": True}),
+    ):
+        asked.send(msgpack.packb({"node": "", "command": command, "arguments": {}}))
+        assert asked.answer() == answer
+    assert asked.asked == []
 
 
 def test_replies_to_the_supervisor_are_left_to_it(asked: Asked) -> None:

@@ -393,7 +393,7 @@ def test_two_interrupts_before_the_stop_skip_the_drain_too() -> None:
 
 def test_a_run_in_which_nothing_can_happen_is_done_or_stuck() -> None:
     replay([*STARTED, (Done(TOP), [SourcesDone()]), (Exhausted(), [Conclude(Reason.DONE)])])
-    text = "nothing can happen any more, yet 'top' has not finished: see who holds packets"
+    text = "nothing can happen any more, yet 'top' has not finished: who holds packets?"
     replay([*STARTED, (Exhausted(), [Fail(RunStuck, text), Conclude(Reason.FAILED)])])
 
 

@@ -19,6 +19,7 @@ from orchestrator.topology import (
     dump_topology,
     parse_topology,
 )
+from orchestrator.topology.model import FaultModel
 from orchestrator.topology.threshold import COUNTS, LATENCIES
 from tests.orchestrator.topology.samples import GOOD_CATALOGUE
 
@@ -93,6 +94,7 @@ def topologies(draw: st.DrawFn) -> Topology:
         notify=draw(st.sampled_from(["armed", "every"])),
         policy=draw(st.sampled_from([Policy(), Policy(delivery_irql="random", removal_order="vista")])),
         events=tuple(draw(st.lists(_events(bindings), max_size=4))),
+        faults=tuple(draw(st.lists(_faults(bindings), max_size=4, unique_by=lambda fault: fault.name))),
     )
 
 
@@ -110,6 +112,28 @@ def _events(bindings: list[BindingModel]) -> st.SearchStrategy[EventModel]:
         _NUMBERS,
         undone,
     )
+
+
+def _faults(bindings: list[BindingModel]) -> st.SearchStrategy[FaultModel]:
+    joined = st.sampled_from(bindings)
+    own = {"name": _NAMES, "at": _NUMBERS, "lasts": _NUMBERS}
+    nodes = {"lower": st.sampled_from(sorted({binding.lower for binding in bindings}))}
+    late = {"share": _FRACTIONS, "delay": _NUMBERS, "jitter": _NUMBERS}
+    kinds = [
+        st.fixed_dictionaries({**own, "kind": st.just("hold"), "share": _FRACTIONS}),
+        st.fixed_dictionaries({**own, **late, "kind": st.just("delay")}),
+        st.fixed_dictionaries(
+            {**own, "kind": st.just("status"), "share": _FRACTIONS, "status": st.just("RESOURCES")}
+        ),
+    ]
+    on_bindings = st.builds(
+        lambda of, at: FaultModel(**of, upper=at.upper, lower=at.lower), st.one_of(kinds), joined
+    )
+    slow = {**own, **nodes, "kind": st.just("slow"), "rate": st.integers(1, 2**30)}
+    stop = {**own, **nodes, "kind": st.just("stop"), "lasts": st.integers(1, 2**40)}
+    crash = {"name": _NAMES, "at": _NUMBERS, **nodes, "kind": st.just("crash")}
+    on_nodes = st.one_of([st.fixed_dictionaries(of) for of in (slow, stop, crash)])
+    return on_bindings | on_nodes.map(lambda of: FaultModel(**of))
 
 
 def _forces(nodes: list[str]) -> st.SearchStrategy[Force]:

@@ -24,7 +24,8 @@ def node(schema: dict[str, Any], driver: str) -> dict[str, Any]:
 
 def test_the_schema_knows_every_key_of_a_file_and_no_other(schema: dict[str, Any]) -> None:
     assert list(schema["properties"]) == [
-        "name", "seed", "nodes", "bindings", "wires", "pass", "policy", "events", "verify", "notify", "delivery",
+        "name", "seed", "nodes", "bindings", "wires", "pass", "policy", "events", "faults", "verify",
+        "notify", "delivery",
     ]  # fmt: skip
     assert (schema["required"], schema["additionalProperties"]) == (["name", "nodes"], False)
 

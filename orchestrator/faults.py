@@ -1,0 +1,225 @@
+"""The faults of a run: which nodes carry each out, when it begins and ends, how many packets it has hit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nodes.faults import Fault
+from nodes.faults.fault import MAX_FAULTS
+from nodes.metrics import FIRST_FAULT
+from nodes.status import Status
+from orchestrator.events import Replied
+
+if TYPE_CHECKING:
+    from orchestrator.topology.model import FaultModel
+    from shm.board import Board
+
+FIRST_REQUEST = 1 << 48
+"""Requests from here on begin and end faults; the supervisor numbers its own from 1."""
+_TIMER = "fault "
+_ON_PACKETS = frozenset(
+    {"drop", "delay", "duplicate", "reorder", "corrupt", "hold", "status", "low_resources"}
+)
+"""Kinds whose draws must not depend on when the first packet comes."""
+
+Send = Callable[[int, int, str, dict[str, Any]], None]
+"""Gives a command to a node: node, request, command, arguments."""
+
+
+@dataclass(frozen=True)
+class FaultRecord:
+    """What became of one fault: it began and ended so many ns after every node ran (None: not yet), and hit `hit`."""
+
+    name: str
+    kind: str
+    where: str
+    began: int | None
+    ended: int | None
+    hit: int
+
+
+class _Running:
+    """One fault on its way: `row` is its number in the run."""
+
+    def __init__(self, row: int, model: FaultModel) -> None:
+        self.row = row
+        self.model = model
+        self.began: int | None = None
+        self.ended: int | None = None
+
+    @property
+    def in_force(self) -> bool:
+        """Return whether it has begun and not ended."""
+        return self.began is not None and self.ended is None
+
+
+class RunFaults:
+    """The faults of one run, from its topology and from whoever adds more while it goes on.
+
+    `nodes` are ids by name, `send` gives commands to nodes, `timers` are the run's, by key, `crash` kills a node so
+    that the others go on.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[FaultModel],
+        nodes: Mapping[str, int],
+        send: Send,
+        timers: dict[str, int],
+        crash: Callable[[str], None],
+    ) -> None:
+        self._faults = [_Running(row, model) for row, model in enumerate(models)]
+        self._nodes = nodes
+        self._send = send
+        self._timers = timers
+        self._crash = crash
+        self._requests = 0
+        self._started = 0
+        self._over = False
+
+    def start(self, now: int) -> None:
+        """Begin what is to be there from the beginning, and set timers for the rest; every node runs now (ns)."""
+        self._started = now
+        for fault in self._faults:
+            self._plan(fault, now, told=_from_the_start(fault.model))
+
+    def add(self, model: FaultModel, now: int) -> None:
+        """Add a fault to a run that goes on; raises ValueError when it cannot have it."""
+        if not self._started or self._over:
+            raise ValueError("the run is starting or ending; a fault needs nodes that run")
+        if any(fault.model.name == model.name for fault in self._faults):
+            raise ValueError(f"the run has or had a fault {model.name!r}; give this one another name")
+        if len(self._faults) >= MAX_FAULTS:
+            raise ValueError(f"a run has at most {MAX_FAULTS} faults, and this one had them")
+        fault = _Running(len(self._faults), model)
+        self._faults.append(fault)
+        self._plan(fault, now)
+
+    def remove(self, name: str, now: int) -> None:
+        """End a fault before its time, or keep it from beginning; raises KeyError for a name that is none.
+
+        Raises ValueError for a crash that has happened.
+        """
+        fault = next((fault for fault in self._faults if fault.model.name == name), None)
+        if fault is None:
+            raise KeyError(name)
+        if fault.model.kind == "crash" and fault.began is not None:
+            raise ValueError(f"{fault.model.lower} was killed by {name} and cannot be started again")
+        self._end(fault, now)
+
+    def names(self) -> list[str]:
+        """Return the names of all faults of the run, also of those that have ended."""
+        return [fault.model.name for fault in self._faults]
+
+    def timed_out(self, key: str, now: int) -> bool:
+        """Begin or end the fault whose timer this was; False when it is another's."""
+        if not key.startswith(_TIMER):
+            return False
+        fault = self._faults[int(key.removeprefix(_TIMER))]
+        if fault.began is None:
+            self._begin(fault, now)
+        else:
+            self._end(fault, now)
+        return True
+
+    def end_all(self, now: int) -> None:
+        """End whatever is in force, and begin nothing more: the run ends."""
+        self._over = True
+        for fault in self._faults:
+            self._end(fault, now)
+
+    def unblock(self, now: int) -> bool:
+        """End what keeps packets for good, as nothing else can happen; return whether there was anything."""
+        holds = [fault for fault in self._faults if fault.model.kind == "hold" and fault.in_force]
+        for fault in holds:
+            self._end(fault, now)
+        return bool(holds)
+
+    def answered(self, event: Replied) -> bool:
+        """Take a node's reply to a fault's command; False when it is to something else."""
+        return event.request >= FIRST_REQUEST
+
+    def records(self, boards: Mapping[str, Board]) -> list[FaultRecord]:
+        """Return what has become of each fault so far, counts read from the boards of the nodes."""
+        return [
+            FaultRecord(
+                fault.model.name,
+                fault.model.kind,
+                fault.model.where,
+                self._since_start(fault.began),
+                self._since_start(fault.ended),
+                self._hits(fault, boards),
+            )
+            for fault in self._faults
+        ]
+
+    def _plan(self, fault: _Running, now: int, *, told: bool = False) -> None:
+        due = self._started + fault.model.at
+        if due <= now:
+            self._begin(fault, now, told=told)
+        else:
+            self._timers[f"{_TIMER}{fault.row}"] = due
+
+    def _begin(self, fault: _Running, now: int, *, told: bool = False) -> None:
+        """Begin a fault, of which the nodes have been `told` if they know of it since they were made."""
+        fault.began = now
+        if fault.model.kind == "crash":
+            self._crash(fault.model.lower)
+            return
+        for node, part in parts_of(fault.model, fault.row).items() if not told else ():
+            self._ask(node, {"begin": part.pack()})
+        if fault.model.lasts:
+            self._timers[f"{_TIMER}{fault.row}"] = now + fault.model.lasts
+
+    def _end(self, fault: _Running, now: int) -> None:
+        self._timers.pop(f"{_TIMER}{fault.row}", None)
+        told = fault.in_force and fault.model.kind != "crash"
+        for node in parts_of(fault.model, fault.row) if told else ():
+            self._ask(node, {"end": fault.row})
+        fault.ended = fault.ended or now
+
+    def _ask(self, node: str, arguments: dict[str, Any]) -> None:
+        self._send(self._nodes[node], FIRST_REQUEST + self._requests, "fault", arguments)
+        self._requests += 1
+
+    def _since_start(self, time: int | None) -> int | None:
+        return None if time is None else max(time - self._started, 0)
+
+    def _hits(self, fault: _Running, boards: Mapping[str, Board]) -> int:
+        if fault.model.kind == "crash":
+            return int(fault.began is not None)
+        return sum(
+            int(boards[node].counters[FIRST_FAULT + fault.row]) for node in parts_of(fault.model, fault.row)
+        )
+
+
+def parts_of(model: FaultModel, row: int) -> dict[str, Fault]:
+    """Return what a fault is to the nodes that carry it out: those that receive frames, or that complete sends."""
+    ways = {model.lower: model.upper} | ({model.upper: model.lower} if model.both else {})
+    return {
+        node: Fault(
+            model.name,
+            row,
+            model.kind,
+            peer=peer,
+            share=model.share,
+            delay=model.delay,
+            jitter=model.jitter,
+            gap=model.gap,
+            status=int(Status[model.status]) if model.status else 0,
+            rate=model.rate,
+        )
+        for node, peer in ways.items()
+    }
+
+
+def faults_from_the_start(models: Iterable[FaultModel], node: str) -> tuple[dict[str, Any], ...]:
+    """Return what a node is told of faults with its spec: those that must be there before the first packet."""
+    parts = [parts_of(model, row).get(node) for row, model in enumerate(models) if _from_the_start(model)]
+    return tuple(part.pack() for part in parts if part is not None)
+
+
+def _from_the_start(model: FaultModel) -> bool:
+    return not model.at and model.kind in _ON_PACKETS
