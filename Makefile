@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ndisim-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint format lock rules clean
+.PHONY: help setup run test test-all soak lint format lock rules clean
 
 help:
 	@echo 'make run     set up, then carry a real capture and bulk traffic through the quickstart stack for 5 s'
-	@echo 'make test    set up, then run the whole test suite in parallel'
+	@echo 'make test    set up, then run the tests in parallel, without the slow ones'
+	@echo 'make test-all    all of them'
 	@echo 'make soak    set up, then run 10 million packets through all examples and look for false alarms'
 	@echo 'make lint    ruff, ruff format --check and mypy --strict, as CI runs them'
 	@echo 'make format  let ruff rewrite what it can'
@@ -29,6 +30,9 @@ run: $(STAMP)
 	$(BIN)/ndisim run examples/quickstart.ndisim.yml --for 5s
 
 test: $(STAMP)
+	$(BIN)/python -m pytest -n auto -m 'not slow'
+
+test-all: $(STAMP)
 	$(BIN)/python -m pytest -n auto
 
 soak: $(STAMP)

@@ -45,7 +45,6 @@ def test_continued_lines_and_comments_are_understood() -> None:
     assert containerfile.pip_installs(steps) == [["-c", "lock", "."]]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_the_install_steps_give_a_command_that_does_the_composed_job(tmp_path: Path) -> None:
     image, out = tmp_path / "image", tmp_path / "out"

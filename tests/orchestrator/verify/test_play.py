@@ -33,9 +33,11 @@ def bad(parts: dict[str, JobPart]) -> dict[str, object]:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("driver", STOCK_DRIVERS)
+@pytest.mark.parametrize(
+    "driver",
+    [pytest.param(name, marks=() if name == "miniport" else pytest.mark.slow) for name in STOCK_DRIVERS],
+)
 def test_every_stock_driver_is_certified(driver: str) -> None:
     parts = played(driver, options=NEEDED.get(driver, ()))
     assert bad(parts) == {}
