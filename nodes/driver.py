@@ -16,12 +16,12 @@ from nodes.irql import Irql, SpinLock
 from nodes.status import Status
 
 if TYPE_CHECKING:
-    from nodes.chain import NblChain
-    from nodes.crossing import Op
-    from nodes.message import Message
+    from nodes.crossings.crossing import Op
+    from nodes.crossings.message import Message
+    from nodes.crossings.port import Port
     from nodes.ndis.oid import OidRequest
     from nodes.node import Node
-    from nodes.port import Port
+    from nodes.packets.chain import NblChain
     from nodes.rng import Rng
     from nodes.timers import Timer
 

@@ -18,10 +18,10 @@ import numpy as np
 from nodes.verifier.lock_order import LockOrder
 
 if TYPE_CHECKING:
-    from nodes.chain import NblChain
-    from nodes.crossing import Op
+    from nodes.crossings.crossing import Op
+    from nodes.crossings.port import Port
     from nodes.node import Node
-    from nodes.port import Port
+    from nodes.packets.chain import NblChain
 
 Accept = Callable[["Port", "Op", "NblChain", int], None]
 

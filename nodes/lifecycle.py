@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nodes.dead_peer import DeadPeer
+from nodes.crossings.dead_peer import DeadPeer
 from nodes.metrics import NodeState
 from nodes.ndis.oid_command import run_oid_command
 from nodes.ndis.pnp import PnpCommands

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.cancelling import Cancelling
-from nodes.chain import NblChain
 from nodes.clock import Clock
-from nodes.crossing import (
+from nodes.crossings.crossing import (
     CALL_MASK,
     FLAGS_SHIFT,
     FREEING,
@@ -29,18 +27,22 @@ from nodes.crossing import (
     calls_in,
     whole_calls,
 )
-from nodes.custody import Custody
-from nodes.dead_peer import Void, mend
+from nodes.crossings.dead_peer import Void, mend
+from nodes.crossings.loans import Loans
+from nodes.crossings.message import Messages
+from nodes.crossings.port import Port
+from nodes.crossings.waiting import Batch, Waiting, nobody_else
 from nodes.driver import Driver
 from nodes.faults import NodeFaults
 from nodes.irql import IrqlState
 from nodes.lifecycle import Lifecycle
-from nodes.loans import Loans
-from nodes.message import Messages
 from nodes.metrics import Counter, NodeState
-from nodes.originated import Originated
+from nodes.packets.cancelling import Cancelling
+from nodes.packets.chain import NblChain
+from nodes.packets.custody import Custody
+from nodes.packets.originated import Originated
+from nodes.packets.watch import Watch
 from nodes.policy import Policy
-from nodes.port import Port
 from nodes.rng import Rng
 from nodes.spec import NodeSpec
 from nodes.status import UNSET
@@ -49,8 +51,6 @@ from nodes.verifier.forcing import Forcing
 from nodes.verifier.order import Order
 from nodes.verifier.reporter import Reporter
 from nodes.verifier.violation import failure_event
-from nodes.waiting import Batch, Waiting, nobody_else
-from nodes.watch import Watch
 from shm.arena import Arena
 from shm.board import Board, Word
 from shm.doorbell import Notice

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from nodes.captured import CapturedFrames
+from nodes.formats.captured import CapturedFrames
 from orchestrator.capture_formats import (
     COPY_AGAIN,
     ETHERNET,

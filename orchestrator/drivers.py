@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal, get_args
 
-from nodes.loader import DriverLoadError, DriverNotFound, load_driver, load_file
+from nodes.hosting.loader import DriverLoadError, DriverNotFound, load_driver, load_file
 from nodes.registry import STOCK_DRIVERS
 from orchestrator.topology.fields import OptionField, option_fields, written
 from orchestrator.topology.quoting import did_you_mean

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nodes.crossing import STATUS_SHIFT, Event, Op
+from nodes.crossings.crossing import STATUS_SHIFT, Event, Op
 from nodes.spec import NodeSpec
 from nodes.status import status_name
 from shm.board import Board

@@ -14,7 +14,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from nodes.port import EDGE_SHIFT, OWNER_SHIFT, STATE_SHIFT, TIME_SHIFT
+from nodes.crossings.port import EDGE_SHIFT, OWNER_SHIFT, STATE_SHIFT, TIME_SHIFT
 from nodes.spec import NodeSpec
 from shm.arena import QUARANTINED, Arena
 from shm.handle import MAX_POOLS, POOL_SHIFT

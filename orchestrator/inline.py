@@ -17,8 +17,8 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from nodes.build import build_node
 from nodes.clock import VirtualClock
+from nodes.hosting.build import build_node
 from nodes.lifecycle import URGENT
 from nodes.metrics import NodeState
 from nodes.node import Node

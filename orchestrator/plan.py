@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nodes.crossing import MESSAGE_SLOTS
+from nodes.crossings.crossing import MESSAGE_SLOTS
 from nodes.driver import Driver
-from nodes.loader import load_driver
+from nodes.hosting.loader import load_driver
 from nodes.spec import EdgeSpec, NodeSpec, RingSpec
 from nodes.verifier.level import HISTORY_EVENTS, Level
 from orchestrator.faults import faults_from_the_start

@@ -19,11 +19,11 @@ from typing import Any, Self
 import msgpack
 
 import nodes
-from nodes.forkserver import MAX_MESSAGE
+from nodes.hosting.forkserver import MAX_MESSAGE
 from nodes.spec import NodeSpec
 from orchestrator.failures import ForkRefused, ForkServerDied
 
-NODE_BODY = "nodes.host:main"
+NODE_BODY = "nodes.hosting.host:main"
 _START_LIMIT_NS = 30_000_000_000
 _TERM_LIMIT_NS = 1_000_000_000
 _REAP_LIMIT_NS = 3_000_000_000
@@ -51,7 +51,7 @@ class ForkServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "nodes.forkserver", str(theirs.fileno()), body],
+                [sys.executable, "-P", "-m", "nodes.hosting.forkserver", str(theirs.fileno()), body],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nodes.crossings.port import OWNER_SHIFT, STATE_SHIFT
 from nodes.metrics import Counter, HistogramRow, PortCounter
-from nodes.port import OWNER_SHIFT, STATE_SHIFT
 from nodes.spec import NodeSpec
 from orchestrator.holdings import LedgerState
 from orchestrator.percentiles import summarise

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nodes.build import build_node
 from nodes.clock import VirtualClock
 from nodes.driver import Driver
+from nodes.hosting.build import build_node
 from nodes.metrics import Counter
 from nodes.node import Node
 from nodes.policy import Policy

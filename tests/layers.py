@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nodes.chain import NblChain
 from nodes.ndis import Adapter, Binding, Filter, FilterModule, Miniport, Protocol
 from nodes.options import Count, Duration, Positive
+from nodes.packets.chain import NblChain
 from nodes.status import Status, status_name
 from shm.arena import CELL_LENGTH, Pool
 

@@ -118,7 +118,7 @@ def source(text: str, path: str = "nodes/made_up.py") -> Source:
         ("shm/ring.py", "import nodes.clock"),
         ("shm/ring.py", "from orchestrator import cli"),
         ("nodes/ndis/send.py", "def late() -> None:\n    from orchestrator.cli import main"),
-        ("nodes/host.py", "if TYPE_CHECKING:\n    import orchestrator"),
+        ("nodes/hosting/host.py", "if TYPE_CHECKING:\n    import orchestrator"),
     ],
 )
 def test_an_import_against_the_direction_is_found(path: str, text: str) -> None:
@@ -137,7 +137,7 @@ def test_imports_along_the_direction_and_inside_a_package_are_fine() -> None:
     ("path", "text"),
     [
         ("shm/ring.py", "import pydantic"),
-        ("nodes/host.py", "from ruamel.yaml import YAML"),
+        ("nodes/hosting/host.py", "from ruamel.yaml import YAML"),
         ("orchestrator/plan.py", "import faster_fifo"),
         ("orchestrator/bench/peers.py", "import scipy"),
     ],
@@ -148,7 +148,10 @@ def test_a_library_that_is_not_on_the_list_is_found(path: str, text: str) -> Non
 
 def test_libraries_on_the_list_the_standard_library_and_ourselves_are_fine() -> None:
     fine = [
-        source("import os.path\nimport numpy as np\nfrom shm import ring\nfrom . import x", "nodes/host.py"),
+        source(
+            "import os.path\nimport numpy as np\nfrom shm import ring\nfrom . import x",
+            "nodes/hosting/host.py",
+        ),
         source("import faster_fifo\nfrom ruamel.yaml import YAML", "orchestrator/bench/peers.py"),
     ]
     assert architecture.foreign_imports(fine, set(BELOW), THIRD_PARTY) == []

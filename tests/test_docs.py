@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from nodes import chain, crossing, driver, ndis, status, wan
+from nodes import driver, ndis, status, wan
+from nodes.crossings import crossing
+from nodes.packets import chain
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -74,9 +76,9 @@ def test_every_file_that_a_document_points_to_is_there(document: Path) -> None:
 
 
 def test_constants_of_the_architecture_are_those_of_the_code() -> None:
-    from nodes.host import LONGEST_WAIT
+    from nodes.crossings.port import NOTICE_SHARE, STAGE_LIMIT
+    from nodes.hosting.host import LONGEST_WAIT
     from nodes.node import BATCH
-    from nodes.port import NOTICE_SHARE, STAGE_LIMIT
     from orchestrator.plan import RING_FACTOR
     from shm.arena import CELL_LENGTH
 

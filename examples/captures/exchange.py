@@ -158,7 +158,7 @@ def serve() -> None:
 
 def rewrite(source: Path, target: Path) -> None:
     """Write the recorded packets to a pcapng file that names no machine, user or program."""
-    from nodes.pcapng import PcapngWriter
+    from nodes.formats.pcapng import PcapngWriter
     from orchestrator.captures import read_capture
 
     capture = read_capture(source)

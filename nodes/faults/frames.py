@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import Op
+from nodes.crossings.crossing import Op
 from nodes.faults.fault import Fault
+from nodes.packets.chain import NblChain
 from nodes.timers import Timer
 from shm.arena import CELL_LENGTH
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.node import Node
-    from nodes.port import Port
 
 U64 = NDArray[np.uint64]
 LONGEST_WAIT = 1_000_000

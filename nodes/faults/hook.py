@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
+from nodes.packets.chain import NblChain
 
 
 class Mixing(Protocol):

@@ -14,8 +14,8 @@ from nodes.faults.shortage import FaultShortage
 from nodes.metrics import FIRST_FAULT
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.node import Node
-    from nodes.port import Port
 
 _ON_PACKETS = frozenset({"drop", "duplicate", "reorder", "corrupt", "delay", "hold", "status"})
 

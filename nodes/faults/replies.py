@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import FLAGS_SHIFT, OP_MASK, STATUS_SHIFT, SYNCHRONOUS, Op
+from nodes.crossings.crossing import FLAGS_SHIFT, OP_MASK, STATUS_SHIFT, SYNCHRONOUS, Op
 from nodes.faults.fault import Fault
 from nodes.faults.hook import Mixing
+from nodes.packets.chain import NblChain
 from nodes.timers import NEVER, Timer
 from shm.handle import slots_of
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.node import Node
-    from nodes.port import Port
 
 U64 = NDArray[np.uint64]
 _COMPLETIONS = (Op.COMPLETE, Op.WAN_DONE)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import CLAIMS, LOOPED, RESOURCES, Op
+from nodes.crossings.crossing import CLAIMS, LOOPED, RESOURCES, Op
+from nodes.crossings.port import Port
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.claims import check_claims
@@ -20,7 +20,7 @@ from nodes.ndis.oid_edges import OidServing
 from nodes.ndis.reset import RESET_STATUSES, Resets
 from nodes.ndis.routing import by_receiver, complete_upwards
 from nodes.ndis.states import REMOVAL_STATUSES, HaltAction
-from nodes.port import Port
+from nodes.packets.chain import NblChain
 from nodes.status import SEND_STATUSES, Status, status_name
 from shm.vectors import none_set
 

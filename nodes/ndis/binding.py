@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import Op
-from nodes.custody import binding_handle
+from nodes.crossings.crossing import Op
+from nodes.crossings.port import Port
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.indication import StatusIndication
@@ -19,7 +18,8 @@ from nodes.ndis.net_event import NetEvent
 from nodes.ndis.oid_edges import OidAsking
 from nodes.ndis.oid_issuer import OidIssuer
 from nodes.ndis.states import BINDING_TRANSITIONS, BindingState
-from nodes.port import Port
+from nodes.packets.chain import NblChain
+from nodes.packets.custody import binding_handle
 from nodes.status import Status
 from shm.vectors import none_set
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.crossing import ReceiveFlags
-from nodes.frames import ETHERNET_LENGTH
+from nodes.crossings.crossing import ReceiveFlags
+from nodes.formats.frames import ETHERNET_LENGTH
 from nodes.ndis.oid import Oid
 from nodes.ndis.packet_filter import admitted
+from nodes.packets.chain import NblChain
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.ndis.oid_queue import OidQueue
     from nodes.node import Node
-    from nodes.port import Port
 
 VLAN_TYPE = 0x8100
 _TAG = 2

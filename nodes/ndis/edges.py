@@ -9,10 +9,10 @@ from nodes.ndis.states import BindingState
 from nodes.status import Status
 
 if TYPE_CHECKING:
-    from nodes.chain import NblChain
     from nodes.ndis.adapter import Adapter
     from nodes.ndis.binding import Binding
     from nodes.node import Node
+    from nodes.packets.chain import NblChain
 
 
 def enter_send(

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import CALL_MASK, CLAIMS, FLAGS_SHIFT, LOOP_BACK, LOOPED, RESOURCES, Op
-from nodes.custody import binding_handle
+from nodes.crossings.crossing import CALL_MASK, CLAIMS, FLAGS_SHIFT, LOOP_BACK, LOOPED, RESOURCES, Op
+from nodes.crossings.port import U64, Port
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.claims import check_claims
@@ -21,7 +20,8 @@ from nodes.ndis.oid_edges import Clones, OidAsking, OidServing
 from nodes.ndis.oid_issuer import OidIssuer
 from nodes.ndis.oid_roles import OidFilteringDriver
 from nodes.ndis.routing import by_originator, by_receiver, complete_upwards
-from nodes.port import U64, Port
+from nodes.packets.chain import NblChain
+from nodes.packets.custody import binding_handle
 from nodes.status import Status
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nodes.crossing import Op, SendFlags
+from nodes.crossings.crossing import Op, SendFlags
 from nodes.status import Status
 
 if TYPE_CHECKING:
-    from nodes.chain import NblChain
     from nodes.driver import Driver
     from nodes.node import Node
+    from nodes.packets.chain import NblChain
 
 PAIRS = (
     ("oid_request", "oid_request_complete"),

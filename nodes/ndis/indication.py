@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nodes.crossing import Op
-from nodes.message import Message
+from nodes.crossings.crossing import Op
+from nodes.crossings.message import Message
 from nodes.metrics import Counter
 from nodes.status import Status, status_name
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.ndis.oid_queue import OidQueue
     from nodes.node import Node
-    from nodes.port import Port
 
 INDICATION_LIMIT = 1900
 """Longest buffer of an indication, in bytes."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.crossing import LOOP_BACK, RESOURCES, Op
-from nodes.message import Message
+from nodes.crossings.crossing import LOOP_BACK, RESOURCES, Op
+from nodes.crossings.message import Message
+from nodes.crossings.port import Port
 from nodes.ndis import edges
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.binding import Binding
@@ -19,7 +19,7 @@ from nodes.ndis.oid import OidRequest
 from nodes.ndis.oid_queue import Finish
 from nodes.ndis.oid_roles import OidPassingDriver
 from nodes.ndis.states import HaltAction
-from nodes.port import Port
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from shm.vectors import none_set
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodes.crossing import Op, ReceiveFlags
+from nodes.crossings.crossing import Op, ReceiveFlags
 from nodes.metrics import Counter
-from nodes.nbl_flags import NblFlags
+from nodes.packets.nbl_flags import NblFlags
 from shm.arena import CELL_LENGTH
 
 if TYPE_CHECKING:
-    from nodes.chain import NblChain
-    from nodes.net_buffer import Nbl
+    from nodes.crossings.port import Port
     from nodes.node import Node
-    from nodes.port import Port
+    from nodes.packets.chain import NblChain
+    from nodes.packets.net_buffer import Nbl
 
 ADDRESS = 6
 _GROUP = 1

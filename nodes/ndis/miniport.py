@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nodes.chain import NblChain
-from nodes.crossing import LOOP_BACK, Op
+from nodes.crossings.crossing import LOOP_BACK, Op
+from nodes.crossings.message import Message
+from nodes.crossings.port import Port
 from nodes.faults.frames import FrameFaults
-from nodes.message import Message
 from nodes.ndis import edges
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.oid import OidRequest
 from nodes.ndis.oid_queue import Finish
 from nodes.ndis.oid_roles import OidAnsweringDriver
 from nodes.ndis.states import DevicePnpEvent
-from nodes.port import Port
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 
 if TYPE_CHECKING:

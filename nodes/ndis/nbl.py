@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes import data_start
-from nodes.chain import Nbl, NblChain
-from nodes.nbl_flags import CloneFlags
-from nodes.net_buffer import NetBuffer
+from nodes.packets import data_start
+from nodes.packets.chain import Nbl, NblChain
+from nodes.packets.nbl_flags import CloneFlags
+from nodes.packets.net_buffer import NetBuffer
 from shm.arena import CELL_LENGTH, Arena
 
 if TYPE_CHECKING:

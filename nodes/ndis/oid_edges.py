@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nodes.crossings.waiting import EARLY_LIMIT, NESTING
 from nodes.ndis.indication import Indicator, StatusIndication
 from nodes.ndis.net_event import NetEvent
 from nodes.ndis.oid import Delivery, OidRequest
 from nodes.ndis.oid_issuer import OidIssuer
 from nodes.ndis.oid_queue import OidQueue
 from nodes.status import Status
-from nodes.waiting import EARLY_LIMIT, NESTING
 
 if TYPE_CHECKING:
     from nodes.node import Node

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nodes.crossing import Op
-from nodes.message import Body, Posted
+from nodes.crossings.crossing import Op
+from nodes.crossings.message import Body, Posted
 from nodes.metrics import Counter, NodeState
 from nodes.ndis.oid import OID_BUFFER_LIMIT, Delivery, Oid, OidRequest, PacketFilter, RequestType
 from nodes.status import Status
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.node import Node
-    from nodes.port import Port
     from nodes.timers import Timer
 
 Completed = Callable[[OidRequest, int], None]

@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nodes.message import Message
+from nodes.crossings.message import Message
 from nodes.metrics import Counter, NodeState
 from nodes.ndis.oid import OID_BUFFER_LIMIT, Delivery, Oid, OidRequest, RequestType, is_power, unlawful
 from nodes.ndis.packet_filter import Setting, setting_of
 from nodes.status import Status, status_name
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.ndis.oid_edges import Clones
     from nodes.node import Node
-    from nodes.port import Port
     from nodes.timers import Timer
 
 RESTORED = frozenset(

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nodes.crossing import Op
+from nodes.crossings.crossing import Op
+from nodes.crossings.message import Message
 from nodes.driver import Driver
-from nodes.message import Message
 from nodes.ndis.indication import Indicator, StatusIndication, deliver_indication
 from nodes.ndis.oid import Delivery, OidRequest
 from nodes.ndis.oid_edges import Clones, pass_on
@@ -21,10 +21,10 @@ from nodes.ndis.oid_queue import Finish, OidQueue
 from nodes.status import Status
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.ndis.adapter import Adapter
     from nodes.ndis.binding import Binding
     from nodes.ndis.filter import FilterModule
-    from nodes.port import Port
 
 
 def by_delivery(

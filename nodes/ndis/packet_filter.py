@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
 from nodes.ndis.oid import Oid, OidRequest, PacketFilter, RequestType
+from nodes.packets.chain import NblChain
 
 if TYPE_CHECKING:
-    from nodes.port import Port
+    from nodes.crossings.port import Port
 
 _GROUP = 0x01
 ADDRESS_LENGTH = 6

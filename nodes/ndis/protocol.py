@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nodes.chain import NblChain
-from nodes.crossing import RESOURCES, Op
-from nodes.message import Message
+from nodes.crossings.crossing import RESOURCES, Op
+from nodes.crossings.message import Message
+from nodes.crossings.port import Port
 from nodes.metrics import Counter
 from nodes.ndis import edges
 from nodes.ndis.binding import Binding
@@ -16,7 +16,7 @@ from nodes.ndis.net_event import NetEvent
 from nodes.ndis.oid import OidRequest
 from nodes.ndis.oid_queue import Finish
 from nodes.ndis.oid_roles import OidIssuingDriver
-from nodes.port import Port
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 
 if TYPE_CHECKING:

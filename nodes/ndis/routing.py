@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import Op
-from nodes.custody import NOBODY
+from nodes.crossings.crossing import Op
+from nodes.crossings.port import Port
 from nodes.ndis.packet_filter import admitted
-from nodes.port import Port
+from nodes.packets.chain import NblChain
+from nodes.packets.custody import NOBODY
 from shm.vectors import none_set
 
 if TYPE_CHECKING:

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.crossing import Op, ReceiveFlags
+from nodes.crossings.crossing import Op, ReceiveFlags
+from nodes.crossings.waiting import CALL_LIMIT, CallUnanswered
 from nodes.ndis.adapter import Adapter
-from nodes.net_buffer import Nbl
+from nodes.packets.chain import NblChain
+from nodes.packets.net_buffer import Nbl
 from nodes.status import Status
-from nodes.waiting import CALL_LIMIT, CallUnanswered
 
 if TYPE_CHECKING:
-    from nodes.message import Body
+    from nodes.crossings.message import Body
+    from nodes.crossings.port import Port
     from nodes.ndis5.sends import Sends
     from nodes.ndis5.transfers import Transfers
-    from nodes.port import Port
 
 
 class Adapter5(Adapter):

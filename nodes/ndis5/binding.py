@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.crossing import CALLED, Op
+from nodes.crossings.crossing import CALLED, Op
+from nodes.crossings.waiting import CALL_LIMIT, CallUnanswered
 from nodes.metrics import Counter
 from nodes.ndis.binding import Binding, LowerEdge
 from nodes.ndis5.packets import chain_of
 from nodes.ndis5.transfers import Request, write_request
-from nodes.net_buffer import Nbl
+from nodes.packets.chain import NblChain
+from nodes.packets.net_buffer import Nbl
 from nodes.status import Status
-from nodes.waiting import CALL_LIMIT, CallUnanswered
 from shm.handle import slots_of
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.node import Node
-    from nodes.port import Port
 
 
 class Verdict(NamedTuple):

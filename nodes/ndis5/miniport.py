@@ -6,15 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nodes.chain import NblChain
-from nodes.crossing import CALLED, Op
+from nodes.crossings.crossing import CALLED, Op
+from nodes.crossings.port import Port
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.miniport import Miniport
 from nodes.ndis5.adapter import Adapter5
 from nodes.ndis5.sends import Sends
 from nodes.ndis5.transfers import Transfers, read_request
-from nodes.net_buffer import Nbl
-from nodes.port import Port
+from nodes.packets.chain import NblChain
+from nodes.packets.net_buffer import Nbl
 from nodes.status import Status
 
 if TYPE_CHECKING:

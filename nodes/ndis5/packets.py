@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.net_buffer import Nbl
+from nodes.packets.chain import NblChain
+from nodes.packets.net_buffer import Nbl
 
 if TYPE_CHECKING:
-    from nodes.custody import Custody
+    from nodes.packets.custody import Custody
 
 
 def chain_of(packets: Sequence[Nbl], custody: Custody) -> NblChain:

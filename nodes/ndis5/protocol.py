@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import ClassVar
 
-from nodes.chain import NblChain
-from nodes.crossing import SYNCHRONOUS, Op, ReceiveFlags
+from nodes.crossings.crossing import SYNCHRONOUS, Op, ReceiveFlags
+from nodes.crossings.message import Message
+from nodes.crossings.port import Port
 from nodes.irql import Irql
-from nodes.message import Message
 from nodes.metrics import Counter
 from nodes.ndis.binding import Binding
 from nodes.ndis.protocol import Protocol
 from nodes.ndis5.binding import Binding5, Lookahead, Verdict
 from nodes.ndis5.packets import chain_of
-from nodes.net_buffer import Nbl
-from nodes.port import Port
+from nodes.packets.chain import NblChain
+from nodes.packets.net_buffer import Nbl
 from nodes.status import Status
 
 

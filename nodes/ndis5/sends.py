@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import SYNCHRONOUS, Op, OpInfo
+from nodes.crossings.crossing import SYNCHRONOUS, Op, OpInfo
 from nodes.irql import Irql
 from nodes.ndis5.packets import chain_of
-from nodes.net_buffer import Nbl
+from nodes.packets.chain import NblChain
+from nodes.packets.net_buffer import Nbl
 from nodes.status import SEND_STATUSES, UNSET, Status, status_name
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.node import Node
-    from nodes.port import Port
 
 ARRAY_LIMIT = 64
 """Packets in one call of MiniportSendPackets at most."""

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nodes.crossing import SYNCHRONOUS, Op
+from nodes.crossings.crossing import SYNCHRONOUS, Op
 from nodes.ndis5.packets import chain_of
-from nodes.net_buffer import Nbl
+from nodes.packets.net_buffer import Nbl
 from nodes.status import Status, status_name
 from shm.arena import Arena
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.node import Node
-    from nodes.port import Port
 
 _LOW = 0xFFFFFFFF
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import Nbl, NblChain
 from nodes.clock import Clock
 from nodes.nic.wire import MINIMUM_FRAME, PADDED, Wire
+from nodes.packets.chain import Nbl, NblChain
 from nodes.timers import RETRY, Timer, Timers
 from shm.arena import CELL_LENGTH, Arena, Pool
 from shm.vectors import none_set

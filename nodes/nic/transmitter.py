@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
 from nodes.clock import Clock
 from nodes.nic.wire import Wire, frame_lengths, line_times
+from nodes.packets.chain import NblChain
 from nodes.rng import Rng
 from nodes.timers import Timers
 from shm.arena import Arena

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import Op
+from nodes.crossings.crossing import Op
+from nodes.crossings.port import Port
 from nodes.faults.frames import FrameFaults
-from nodes.port import Port
+from nodes.packets.chain import NblChain
 from shm.arena import Arena
 from shm.vectors import none_set
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.pcapng import PcapngWriter
+from nodes.formats.pcapng import PcapngWriter
+from nodes.packets.chain import NblChain
 from nodes.stock.frame_rows import FrameRows
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.frames import FrameTemplate, UdpFlow, node_mac
+from nodes.formats.frames import FrameTemplate, UdpFlow, node_mac
 from nodes.ndis import Binding
+from nodes.packets.chain import NblChain
 
 _NETWORK = 10 << 24
 _BROADCAST_MAC = b"\xff" * 6

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.frames import MIN_FRAME, Bytes2D
+from nodes.formats.frames import MIN_FRAME, Bytes2D
+from nodes.packets.chain import NblChain
 from shm.arena import CELL_LENGTH, Arena, Pool
 from shm.vectors import none_set
 

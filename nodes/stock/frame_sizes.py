@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.frames import MIN_FRAME
+from nodes.formats.frames import MIN_FRAME
 from nodes.rng import Rng
 from shm.arena import CELL_LENGTH
 

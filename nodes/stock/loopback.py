@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nodes.chain import NblChain
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, Miniport
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.frame_rows import FrameRows, cells_for, frame_rows, write_frame
 from shm.arena import CELL_LENGTH

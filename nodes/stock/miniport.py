@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, DevicePnpEvent, Miniport
 from nodes.ndis.adapter import ALL_ONES
 from nodes.ndis.oid import OidRequest
 from nodes.nic import Receiver, Transmitter, Wire
 from nodes.options import Choice, Duration, Positive, Rate
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.miniport_oids import NicOids
 from shm.handle import MAX_POOLS, POOL_SHIFT

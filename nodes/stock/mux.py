@@ -9,16 +9,16 @@ from typing import Annotated
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.crossing import ReceiveFlags
-from nodes.frames import ETHERNET_LENGTH, node_mac
+from nodes.crossings.crossing import ReceiveFlags
+from nodes.crossings.port import Port
+from nodes.formats.frames import ETHERNET_LENGTH, node_mac
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, Binding, Intermediate, NetEvent
 from nodes.ndis.indication import StatusIndication
 from nodes.ndis.routing import by_sender
 from nodes.options import Choice
-from nodes.port import Port
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.queues import QUANTUM, FairLane, Queue
 

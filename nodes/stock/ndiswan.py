@@ -8,16 +8,16 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import Op
-from nodes.frames import node_mac
+from nodes.crossings.crossing import Op
+from nodes.crossings.port import Port
+from nodes.formats.frames import node_mac
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, Binding, Intermediate, NetEvent
 from nodes.ndis.indication import StatusIndication
 from nodes.ndis.oid import OidRequest
 from nodes.ndis.routing import by_receiver, by_sender
 from nodes.options import Choice, Duration, Positive, Quantity
-from nodes.port import Port
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.frame_rows import cells_for, write_frame
 from nodes.timers import Timer

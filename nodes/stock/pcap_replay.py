@@ -9,11 +9,11 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.captured import load_frames
-from nodes.chain import NblChain
+from nodes.formats.captured import load_frames
 from nodes.ndis import Binding, NetEvent, Protocol
 from nodes.ndis.indication import StatusIndication
 from nodes.options import Choice, Count, InputFile
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.frame_rows import cells_for, write_frame
 from nodes.timers import RETRY, Timer

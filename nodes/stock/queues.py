@@ -6,8 +6,8 @@ from collections import deque
 
 import numpy as np
 
-from nodes.chain import NblChain
 from nodes.ndis import Adapter, Binding
+from nodes.packets.chain import NblChain
 
 QUANTUM = 64
 """Packets that one driver above may send in its turn, while others wait too."""

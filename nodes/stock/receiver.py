@@ -8,12 +8,12 @@ from typing import Annotated
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.crossing import ReceiveFlags
-from nodes.frames import Stamps, check_frames
+from nodes.crossings.crossing import ReceiveFlags
+from nodes.formats.frames import Stamps, check_frames
 from nodes.metrics import Counter, HistogramRow
 from nodes.ndis import Binding, NetEvent, Protocol
 from nodes.options import Choice, Duration, OutputFile
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.capture_file import CaptureFile
 from nodes.stock.frame_rows import FrameRows, frame_rows

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from nodes.chain import NblChain
-from nodes.crossing import Op
+from nodes.crossings.crossing import Op
 from nodes.ndis import Filter, FilterModule
 from nodes.options import Choice, OutputFile, Quantity
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.capture_file import CaptureFile
 from nodes.stock.frame_rows import frame_rows

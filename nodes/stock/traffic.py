@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
 from nodes.metrics import Counter
 from nodes.ndis import Binding, NetEvent, Protocol
 from nodes.ndis.indication import StatusIndication
 from nodes.options import Choice, Count, Positive, Quantity
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.flows import Lane, Sender
 from nodes.stock.frame_sizes import FrameSizes

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from nodes.chain import NblChain
 from nodes.irql import Irql
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, DevicePnpEvent
 from nodes.ndis.oid import OidRequest
 from nodes.nic import Receiver, Transmitter, Wire
 from nodes.options import Choice, Count, Duration, Positive, Quantity, Rate
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.wan import MacLineDown, MacLineUp, WanInfo, WanMiniport, WanPacket
 from nodes.wan.links import MAX_PADDING, MIN_FRAME_SIZE

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import FLAGS_SHIFT, OP_MASK, SYNCHRONOUS, Op
+from nodes.crossings.crossing import FLAGS_SHIFT, OP_MASK, SYNCHRONOUS, Op
 from nodes.metrics import Counter
+from nodes.packets.chain import NblChain
 from nodes.verifier.force import Force
 from nodes.verifier.places import driver_location
 from shm.arena import Pool
 from shm.handle import slots_of
 
 if TYPE_CHECKING:
+    from nodes.crossings.port import Port
     from nodes.node import Node
-    from nodes.port import Port
 
 U64 = NDArray[np.uint64]
 _MIXED = (Op.COMPLETE, Op.RETURN, Op.WAN_DONE, Op.TRANSFER_DONE)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.crossing import ReceiveFlags, SendCompleteFlags, SendFlags
+from nodes.crossings.crossing import ReceiveFlags, SendCompleteFlags, SendFlags
 from nodes.ndis import Adapter, Binding, DevicePnpEvent, NetEvent, Protocol
 from nodes.ndis.indication import StatusIndication
 from nodes.options import Count, Duration, Fraction, Positive
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.loopback import Loopback
 from nodes.timers import Timer

@@ -9,8 +9,8 @@ import numpy as np
 from nodes.ndis import Adapter, Binding, NetEvent
 from nodes.ndis.indication import StatusIndication
 from nodes.ndis5 import Binding5, Miniport5, Protocol5
-from nodes.net_buffer import Nbl
 from nodes.options import Count, Duration
+from nodes.packets.net_buffer import Nbl
 from nodes.status import Status
 
 _HEADER = bytes(12) + b"\x08\x00"

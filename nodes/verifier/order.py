@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.duties import shape_of
 from nodes.nic.wire import MINIMUM_FRAME
+from nodes.packets.duties import shape_of
 from nodes.status import Status
 from nodes.verifier.connection import KEY_LENGTH, connection_of
 from nodes.verifier.level import Level
@@ -20,8 +20,8 @@ from shm.handle import SLOT_MASK
 from shm.vectors import none_set, same
 
 if TYPE_CHECKING:
-    from nodes.chain import NblChain
     from nodes.node import Node
+    from nodes.packets.chain import NblChain
     from shm.arena import Slots
 
 U64 = NDArray[np.uint64]

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import Op
+from nodes.crossings.crossing import Op
+from nodes.crossings.port import Port
 from nodes.irql import Irql
 from nodes.metrics import Counter
 from nodes.ndis.adapter import Returned
 from nodes.ndis.indication import StatusIndication
 from nodes.ndis.oid import Oid, OidRequest
-from nodes.port import Port
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.wan import ppp
 from nodes.wan.packet import WanPacket

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
-from nodes.crossing import Op
+from nodes.crossings.crossing import Op
+from nodes.packets.chain import NblChain
 from nodes.status import SEND_STATUSES, UNSET, Status
 from nodes.stock.frame_rows import frame_rows
 from nodes.timers import RETRY

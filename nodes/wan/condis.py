@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nodes.chain import NblChain
+from nodes.crossings.port import Port
 from nodes.ndis.adapter import Returned
-from nodes.port import Port
+from nodes.packets.chain import NblChain
 from nodes.status import UNSET, Status, status_name
 from nodes.wan.adapter import WanAdapter
 from nodes.wan.miniport import WanMiniport

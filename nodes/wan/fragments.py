@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.frames import ETHERNET_LENGTH
+from nodes.formats.frames import ETHERNET_LENGTH
 from nodes.stock.frame_rows import FrameRows
 from nodes.wan import ppp
 from nodes.wan.multilink import SequenceFormat, headers

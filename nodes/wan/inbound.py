@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nodes.chain import NblChain
+from nodes.packets.chain import NblChain
 from nodes.wan import ppp
 from nodes.wan.multilink import Reassembler, SequenceFormat, parse
 from shm.arena import CELL_LENGTH, Arena

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from nodes.frames import ETHERNET_LENGTH
+from nodes.crossings.port import Port
+from nodes.formats.frames import ETHERNET_LENGTH
 from nodes.ndis.binding import Binding
 from nodes.ndis.indication import StatusIndication
 from nodes.ndis.oid import Oid, OidRequest, RequestType
-from nodes.port import Port
 from nodes.status import Status, status_name
 from nodes.timers import RETRY
 from nodes.wan.links import Link, Links, usable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nodes.port import Port
+from nodes.crossings.port import Port
 from nodes.wan.records import SPEED_UNIT, CoLinkParameters, MacLineUp, WanInfo
 
 MAX_PADDING = 512

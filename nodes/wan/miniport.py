@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nodes.chain import NblChain
-from nodes.crossing import Op
+from nodes.crossings.crossing import Op
+from nodes.crossings.port import Port
 from nodes.irql import Irql
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.miniport import Miniport
 from nodes.ndis.oid import Oid, OidRequest
-from nodes.port import Port
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.wan.adapter import WanAdapter
 from nodes.wan.packet import WanPacket

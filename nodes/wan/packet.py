@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.custody import Custody
+from nodes.packets.chain import NblChain
+from nodes.packets.custody import Custody
 from shm.arena import CELL_LENGTH
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.frames import ETHERNET_LENGTH
+from nodes.formats.frames import ETHERNET_LENGTH
 
 Bytes2D = NDArray[np.uint8]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nodes.chain import NblChain
 from nodes.ndis.adapter import Adapter
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.chain import NblChain
 from nodes.driver import Driver
 from nodes.ndis import Adapter, Binding, Miniport, NetEvent, Protocol
 from nodes.options import Duration, Positive
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from orchestrator.bench.work import (
     HEADER_BYTES,

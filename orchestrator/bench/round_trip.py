@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import zmq
 
-from nodes.chain import NblChain
 from nodes.ndis import Binding, NetEvent, Protocol
 from nodes.options import Duration, Positive
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.pass_through import PassThrough
 from orchestrator.bench.drivers import BenchBottom, leave

@@ -35,7 +35,7 @@ _KNOWN: tuple[tuple[str, str, type[Failure]], ...] = (
     ("orchestrator.query", "NoSuchNode", InvalidInput),
     ("orchestrator.query", "QueryRefused", InvalidInput),
     ("orchestrator.query", "QueryFailed", Failure),
-    ("nodes.loader", "DriverLoadError", InvalidInput),
+    ("nodes.hosting.loader", "DriverLoadError", InvalidInput),
     ("orchestrator.verify.subject", "NotVerifiable", InvalidInput),
     ("orchestrator.verify.play", "PlayInterrupted", Failure),
     ("orchestrator.plan", "PlanTooLarge", InvalidInput),

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nodes.loader import load_driver
+from nodes.hosting.loader import load_driver
 from nodes.options import InputFile, OutputFile
 from orchestrator.drivers import Catalogue
 from orchestrator.stress.shapes import is_shape, shape_topology

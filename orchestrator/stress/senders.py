@@ -10,7 +10,7 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any
 
-from nodes.loader import load_driver
+from nodes.hosting.loader import load_driver
 from nodes.stock.phases import parse_phases
 from orchestrator.drivers import Catalogue
 from orchestrator.topology.model import BindingModel, NodeModel, Topology

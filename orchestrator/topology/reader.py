@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nodes.loader import DriverLoadError
+from nodes.hosting.loader import DriverLoadError
 from orchestrator.drivers import Catalogue, DriverInfo, UnknownDriver
 from orchestrator.topology.document import Document, read_document
 from orchestrator.topology.faults import read_faults

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from nodes.driver import Driver
-from nodes.loader import load_driver
+from nodes.hosting.loader import load_driver
 from nodes.ndis import Miniport
 from nodes.registry import STOCK_DRIVERS
 from orchestrator.drivers import Catalogue, DriverInfo

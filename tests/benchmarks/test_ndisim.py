@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nodes.chain import NblChain
 from nodes.ndis import Adapter
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from orchestrator.bench.contenders import chosen, contenders
 from orchestrator.bench.drivers import BenchBottom, BenchSender

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nodes.loader import load_driver
+from nodes.hosting.loader import load_driver
 from nodes.metrics import NodeState
 from orchestrator import Catalogue, launch, load_topology, look
 from orchestrator import report_of as report_of_run
@@ -152,7 +152,8 @@ def test_a_program_launches_its_own_driver() -> None:
 def test_a_node_that_loads_an_example_driver_loads_nothing_of_the_orchestrator() -> None:
     for name in ("refuse.py:Refuse", "lazy_nic.py:LazyNic"):
         reference = f"{OWN}/{name}"
-        code = f"import sys; from nodes.loader import load_driver; load_driver({reference!r}); print(*sys.modules)"
+        load = f"from nodes.hosting.loader import load_driver; load_driver({reference!r})"
+        code = f"import sys; {load}; print(*sys.modules)"
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50, check=True
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nodes.chain import NblChain
-from nodes.crossing import OP_INFO, Op
-from nodes.custody import Custody
+from nodes.crossings.crossing import OP_INFO, Op
+from nodes.packets.chain import NblChain
+from nodes.packets.custody import Custody
 from shm.arena import Arena, Pool
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from nodes.chain import NblChain
-from nodes.crossing import ReceiveFlags, SendCompleteFlags, SendFlags
+from nodes.crossings.crossing import ReceiveFlags, SendCompleteFlags, SendFlags
 from nodes.irql import CEILINGS, Irql
 from nodes.ndis import Adapter, Binding, Filter
+from nodes.packets.chain import NblChain
 from nodes.policy import Policy
 from nodes.status import Status
 from nodes.stock.mux import Mux

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nodes.chain import NblChain
-from nodes.crossing import Op
+from nodes.crossings.crossing import Op
 from nodes.lifecycle import Lifecycle
 from nodes.metrics import Counter, HistogramRow, NodeState
 from nodes.ndis import Adapter, Binding, Filter, Intermediate, NetEvent
 from nodes.node import BATCH
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from shm.board import Word
 from tests.bench import Bench

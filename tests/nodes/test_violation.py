@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nodes.chain import NblChain
 from nodes.ndis import Adapter
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.verifier.places import driver_location
 from nodes.verifier.violation import Violation

@@ -1,4 +1,4 @@
-"""Stand-in node bodies that the fork server can run in place of `nodes.host:main`, and specs for them."""
+"""Stand-in node bodies that the fork server can run in place of `nodes.hosting.host:main`, and specs for them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def reports_modules(spec: NodeSpec) -> None:
     """Print what the process was born with."""
     import zmq
 
-    names = ("numpy", "nodes.frames", "posix_ipc", "tests.orchestrator.drivers", "zmq")
+    names = ("numpy", "nodes.formats.frames", "posix_ipc", "tests.orchestrator.drivers", "zmq")
     print(
         " ".join(name for name in names if name in sys.modules),
         "frozen" if gc.get_freeze_count() else "not frozen",

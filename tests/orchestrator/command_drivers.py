@@ -7,9 +7,9 @@ import signal
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nodes.chain import NblChain
 from nodes.ndis import Adapter, Binding, Miniport, NetEvent, Protocol
 from nodes.options import Count
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 
 

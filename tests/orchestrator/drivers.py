@@ -6,9 +6,9 @@ import itertools
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nodes.chain import NblChain
 from nodes.ndis import Adapter, Binding, Filter, Miniport, NetEvent, Protocol
 from nodes.options import Count, Positive
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 
 

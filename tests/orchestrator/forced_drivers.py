@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nodes.chain import NblChain
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, Binding, Miniport
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.traffic import Traffic
 

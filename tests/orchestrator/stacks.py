@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from nodes.loader import load_driver
+from nodes.hosting.loader import load_driver
 from orchestrator.topology import BindingModel, NodeModel, Topology
 
 _DRIVERS = "tests.orchestrator.drivers"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nodes.crossings.port import EDGE_SHIFT, OWNER_SHIFT, STATE_SHIFT, TIME_SHIFT
 from nodes.metrics import Counter, HistogramRow, NodeState, PortCounter
-from nodes.port import EDGE_SHIFT, OWNER_SHIFT, STATE_SHIFT, TIME_SHIFT
 from nodes.spec import EdgeSpec, NodeSpec, RingSpec
 from orchestrator.holdings import LedgerState
 from orchestrator.observe import Snapshot, observe

@@ -7,10 +7,10 @@ from typing import Literal
 
 import pytest
 
-from nodes.chain import NblChain
-from nodes.crossing import ReceiveFlags
+from nodes.crossings.crossing import ReceiveFlags
 from nodes.driver import Driver
 from nodes.ndis import Binding, Filter, Miniport, Protocol
+from nodes.packets.chain import NblChain
 from nodes.registry import STOCK_DRIVERS
 from nodes.status import Status
 from nodes.stock.miniport import StockMiniport

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nodes.captured import CapturedFramesError, load_frames
-from nodes.pcapng import PcapngWriter
+from nodes.formats.captured import CapturedFramesError, load_frames
+from nodes.formats.pcapng import PcapngWriter
 from orchestrator.captures import Capture, CaptureError, CaptureInterface, read_capture
 
 Packets = list[tuple[int, bytes]]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodes.loader import DriverFileError, DriverNotFound, load_driver
+from nodes.hosting.loader import DriverFileError, DriverNotFound, load_driver
 from nodes.registry import STOCK_DRIVERS
 from orchestrator import drivers
 from orchestrator.drivers import Catalogue, DriverNameClash, OptionInfo, UnfitDriver, UnknownDriver

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.port import NOTICE_SHARE
+from nodes.crossings.port import NOTICE_SHARE
 from nodes.spec import EdgeSpec, NodeSpec
 from orchestrator import plan as plans
 from orchestrator.plan import Plan, PlanTooLarge, compile_plan

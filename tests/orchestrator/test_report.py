@@ -254,7 +254,7 @@ def test_received_frames_are_added_over_all_receivers() -> None:
 
 
 def test_the_life_of_a_packet_is_told_from_all_recorders_in_order_of_time() -> None:
-    from nodes.crossing import Event, Op, event_meta
+    from nodes.crossings.crossing import Event, Op, event_meta
 
     run = FakeRun()
     (handle,) = run.allocate("top", 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nodes import Filter, NblChain, Protocol, Status
-from nodes.crossing import SendFlags
+from nodes.crossings.crossing import SendFlags
 from nodes.ndis import Binding, FilterModule, NetEvent
 from orchestrator import Run
 from tests.zoo.beast import BETWEEN, beast

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nodes import Miniport, NblChain, Protocol, Status
-from nodes.crossing import SendCompleteFlags
+from nodes.crossings.crossing import SendCompleteFlags
 from nodes.irql import Irql
 from nodes.ndis import Adapter, Binding, NetEvent
 from tests.zoo.beast import ABOVE_NIC, ON_TOP, beast

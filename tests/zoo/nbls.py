@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from nodes import NblChain, Protocol, Status
-from nodes.crossing import RESOURCES
-from nodes.nbl_flags import NblFlags
+from nodes.crossings.crossing import RESOURCES
 from nodes.ndis import Adapter, Binding
+from nodes.packets.nbl_flags import NblFlags
 from nodes.stock.receiver import Receiver
 from orchestrator import Run
 from tests.zoo.beast import ABOVE_NIC, BETWEEN, ON_TOP, beast

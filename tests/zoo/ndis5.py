@@ -9,7 +9,7 @@ from nodes.driver import Driver
 from nodes.irql import Irql
 from nodes.ndis import Adapter, Binding, NetEvent
 from nodes.ndis5 import Binding5, Miniport5, Protocol5
-from nodes.net_buffer import Nbl
+from nodes.packets.net_buffer import Nbl
 from tests.zoo.beast import beast
 
 SOON = 10_000

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from nodes import Filter, Miniport, NblChain, Protocol, Status
-from nodes.crossing import ReceiveFlags
+from nodes.crossings.crossing import ReceiveFlags
 from nodes.ndis import Adapter, Binding, FilterModule, NetEvent
 from nodes.ndis.oid import Oid, OidRequest, PacketFilter, RequestType
 from orchestrator import Run

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nodes import Miniport, NblChain, Status
-from nodes.crossing import ReceiveFlags
+from nodes.crossings.crossing import ReceiveFlags
 from nodes.ndis import Adapter, Binding
-from nodes.net_buffer import NetBuffer
+from nodes.packets.net_buffer import NetBuffer
 from tests.zoo.beast import ABOVE_NIC, BETWEEN, ON_TOP, beast
 from tests.zoo.honest import Completer, Looker, Nic, Pieces, Queue, Relay, Runts, Sender
 

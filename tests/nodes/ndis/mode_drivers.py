@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from nodes.chain import NblChain
 from nodes.ndis import Binding, Filter, NetEvent, Protocol
 from nodes.options import Positive
+from nodes.packets.chain import NblChain
 from nodes.status import SEND_STATUSES, Status
 from tests.nodes.ndis.packet_layers import Copier, Splitter, put
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nodes.chain import Nbl, NblChain
 from nodes.ndis import Adapter, Binding, Filter, FilterModule, Intermediate
+from nodes.packets.chain import Nbl, NblChain
 from nodes.status import Status
 from tests.bench import Bench, Layer
 from tests.layers import Floor, Teller

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nodes.chain import NblChain
 from nodes.ndis import Adapter, Filter, Intermediate
+from nodes.packets.chain import NblChain
 from nodes.rng import Rng
 from nodes.status import Status
 from nodes.stock.miniport import StockMiniport

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nodes.chain import NblChain
-from nodes.crossing import SendFlags
+from nodes.crossings.crossing import SendFlags
 from nodes.metrics import Counter, NodeState
 from nodes.ndis import Filter, FilterModule
 from nodes.ndis.filter_rules import HandlerMissing
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.pass_through import PassThrough
 from tests.bench import Bench

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from nodes.chain import NblChain
 from nodes.metrics import Counter
 from nodes.ndis import Binding
 from nodes.ndis.adapter import Adapter
 from nodes.ndis.states import HaltAction
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.miniport import StockMiniport
 from nodes.stock.mux import Mux

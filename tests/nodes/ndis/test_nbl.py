@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.chain import NblChain
-from nodes.duties import shape_of
-from nodes.nbl_flags import CloneFlags, NblFlags
+from nodes.packets.chain import NblChain
+from nodes.packets.duties import shape_of
+from nodes.packets.nbl_flags import CloneFlags, NblFlags
 from nodes.stock.mux import Mux
 from nodes.stock.pass_through import PassThrough
 from shm.arena import CELL_LENGTH

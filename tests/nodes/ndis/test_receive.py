@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from nodes.chain import NblChain
-from nodes.crossing import ReceiveFlags
+from nodes.crossings.crossing import ReceiveFlags
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, Binding, Filter
+from nodes.packets.chain import NblChain
 from nodes.policy import Policy
 from nodes.stock.loopback import Loopback
 from nodes.stock.mux import Mux

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nodes.chain import NblChain
-from nodes.crossing import ReceiveFlags, SendCompleteFlags, SendFlags
+from nodes.crossings.crossing import ReceiveFlags, SendCompleteFlags, SendFlags
 from nodes.metrics import Counter
-from nodes.nbl_flags import NblFlags
 from nodes.ndis import Adapter, Binding, Miniport
+from nodes.packets.chain import NblChain
+from nodes.packets.nbl_flags import NblFlags
 from nodes.status import Status
 from nodes.stock.loopback import Loopback
 from nodes.stock.miniport import StockMiniport

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.chain import NblChain
 from nodes.lifecycle import TRANSITIONS
 from nodes.metrics import NodeState
 from nodes.ndis import Adapter, Binding, BindingState, Filter, FilterModule, HaltAction, NetEvent
 from nodes.ndis.states import BINDING_TRANSITIONS
+from nodes.packets.chain import NblChain
 from nodes.policy import Policy
 from nodes.status import Status
 from nodes.stock.pass_through import PassThrough

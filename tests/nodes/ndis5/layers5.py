@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nodes.chain import NblChain
 from nodes.ndis import Adapter, Binding
 from nodes.ndis5 import Adapter5, Binding5, Miniport5, Protocol5
-from nodes.net_buffer import Nbl
+from nodes.packets.chain import NblChain
+from nodes.packets.net_buffer import Nbl
 from nodes.policy import Policy
 from nodes.status import Status, status_name
 from nodes.verifier.force import Force

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nodes.chain import NblChain
-from nodes.crossing import ReceiveFlags
+from nodes.crossings.crossing import ReceiveFlags
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, Binding, Miniport, NetEvent, Protocol
 from nodes.ndis5 import Adapter5, Binding5, Miniport5, Protocol5
-from nodes.net_buffer import Nbl
 from nodes.options import Positive
+from nodes.packets.chain import NblChain
+from nodes.packets.net_buffer import Nbl
 from nodes.status import Status
 
 HEADER = bytes(12) + b"\x08\x00"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from nodes.loader import load_driver
+from nodes.hosting.loader import load_driver
 from nodes.policy import Policy
 from orchestrator.events import Reason
 from orchestrator.outcome import look

@@ -7,7 +7,7 @@ import pytest
 
 from nodes.ndis5 import BadCharacteristics
 from nodes.ndis5.packets import chain_of
-from nodes.net_buffer import Nbl
+from nodes.packets.net_buffer import Nbl
 from nodes.status import Status
 from tests.bench import Bench, Layer
 from tests.layers import Floor, Teller

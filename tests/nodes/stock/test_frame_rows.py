@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nodes.chain import NblChain
+from nodes.packets.chain import NblChain
 from nodes.stock.frame_rows import cells_for, frame_rows
 from tests.bench import Bench
 from tests.layers import Floor, Teller, extend

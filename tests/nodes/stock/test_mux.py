@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodes.frames import node_mac
+from nodes.formats.frames import node_mac
 from nodes.metrics import Counter
 from nodes.stock.mux import Mux
 from nodes.stock.queues import QUANTUM

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nodes.captured import CapturedFrames
+from nodes.formats.captured import CapturedFrames
 from nodes.status import Status
 from nodes.stock.pcap_replay import PcapReplay, ReplayOptions, schedule
 from tests.bench import BEGIN, Bench

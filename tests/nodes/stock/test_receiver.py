@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nodes.frames import FrameTemplate, UdpFlow, node_mac
+from nodes.formats.frames import FrameTemplate, UdpFlow, node_mac
 from nodes.metrics import Counter, HistogramRow
 from nodes.stock.capture_file import NoOutputDirectory
 from nodes.stock.receiver import Receiver

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nodes.frames import check_frames
+from nodes.formats.frames import check_frames
 from nodes.metrics import Counter, HistogramRow
 from nodes.stock.traffic import Traffic, TrafficOptions
 from shm.histogram import bucket_bounds

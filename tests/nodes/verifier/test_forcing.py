@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from nodes.chain import NblChain
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, Filter, FilterModule
 from nodes.ndis.oid import OID_BUFFER_LIMIT, OidRequest
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.verifier.force import Force
 from tests.bench import Bench

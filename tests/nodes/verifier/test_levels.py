@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from nodes.chain import NblChain
 from nodes.metrics import Counter
 from nodes.ndis import Adapter
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from tests.bench import Bench
 from tests.layers import Floor, Teller

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from nodes.chain import NblChain
 from nodes.ndis import Adapter
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.miniport import StockMiniport
 from nodes.stock.mux import Mux

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nodes.chain import NblChain
 from nodes.ndis import Adapter
+from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.wan.condis import CoWanMiniport
 from nodes.wan.records import WanFragment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nodes.chain import NblChain
+from nodes.packets.chain import NblChain
 from nodes.stock.frame_rows import frame_rows
 from nodes.wan.fragments import cut, framing, write
 from nodes.wan.multilink import LONG, Reassembler, parse

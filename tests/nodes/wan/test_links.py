@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from nodes.port import Port
+from nodes.crossings.port import Port
 from nodes.wan.links import Link, Links, usable
 from nodes.wan.records import CoLinkParameters, MacLineUp, WanInfo
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nodes import Filter, Miniport, NblChain, Protocol, Status
 from nodes.ndis import Adapter, Binding
 from nodes.ndis5 import Miniport5, Protocol5
-from nodes.net_buffer import Nbl
+from nodes.packets.net_buffer import Nbl
 
 
 class Honest(Miniport):

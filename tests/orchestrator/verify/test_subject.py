@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodes.loader import DriverLoadError
+from nodes.hosting.loader import DriverLoadError
 from orchestrator.drivers import UnknownDriver
 from orchestrator.verify import NotVerifiable, find_subjects, jobs_for
 
