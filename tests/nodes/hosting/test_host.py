@@ -21,7 +21,7 @@ from shm.board import Board, Word
 from shm.segment import Segment
 from tests.layers import Floor
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LIMIT_MS = 20_000
 PACKETS = 3000
 BODY = "import os, sys\nfrom nodes.hosting.host import main\nfrom nodes.spec import NodeSpec\n"
