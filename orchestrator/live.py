@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -124,7 +124,11 @@ class Screen:
         """Draw the table anew."""
         rates = self._meter.rates(snapshot)
         head = Text(summary_line(snapshot, rates, self._meter.elapsed_ns, self._planned_ns), style="bold")
-        self._live.update(Group(head, _table(snapshot, rates)), refresh=True)
+        self._live.update(Group(head, *self.parts(snapshot, rates)), refresh=True)
+
+    def parts(self, snapshot: Snapshot, rates: Rates) -> list[RenderableType]:
+        """Return what is drawn below the line that sums the run up."""
+        return [_table(snapshot, rates)]
 
 
 def progress_for(planned_ns: int | None, *, quiet: bool) -> Progress:

@@ -30,34 +30,11 @@ _SHAPED = 8
 """Packets of several NBs or MDLs are made one by one, and so only that many in a call."""
 
 
-@dataclass(frozen=True)
-class SourceOptions:
-    """What is sent."""
+class Ticking(Protocol):
+    """Makes a call every `gap` of its options while its binding runs and is not being reset, as sources do."""
 
-    packets: Count = field(default=2000, metadata={"help": "packets to send; 0 for no end"})
-    window: Positive = field(default=1024, metadata={"help": "packets in flight at most"})
-    gap: Duration = field(default=100_000, metadata={"help": "time between two calls"})
-    cancel: Fraction = field(default=0.0, metadata={"help": "share of calls that are cancelled again"})
-
-
-class ShapedSource(Protocol):
-    """Send calls of 1, 2, 32 and 512 packets of 64 to 1,500 bytes, some of several NBs and MDLs, tagged for cancels.
-
-    Calls are made by a timer, at DISPATCH, and half of them say so; some ask to be looped back. Cancels follow their
-    call at once or a gap later.
-    """
-
-    Options = SourceOptions
     source = True
-    frame_types = (0,)
-    default_pool_size = 4096
-
-    def bind_adapter(self, binding: Binding) -> None:
-        """Begin with nothing sent."""
-        self._binding = binding
-        self._calls = self._sent = 0
-        self._open = self._ticking = False
-        self._late = 0
+    _open = _ticking = False
 
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
         """Begin to send, or stop at once (N6-PNP-09)."""
@@ -70,20 +47,56 @@ class ShapedSource(Protocol):
         if indication.code in (Status.RESET_START, Status.RESET_END):
             self._turn(indication.code == Status.RESET_END and binding.running)
 
+    def tick(self) -> None:
+        """Make a call, if one is due now, and `_turn` onwards for the next."""
+        raise NotImplementedError
+
+    def _turn(self, onwards: bool) -> None:
+        self._open = onwards
+        if onwards and not self._ticking:
+            self._ticking = True
+            self.set_timer(self.options.gap, self._ticked)
+
+    def _ticked(self) -> None:
+        self._ticking = False
+        self.tick()
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What is sent."""
+
+    packets: Count = field(default=2000, metadata={"help": "packets to send; 0 for no end"})
+    window: Positive = field(default=1024, metadata={"help": "packets in flight at most"})
+    gap: Duration = field(default=100_000, metadata={"help": "time between two calls"})
+    cancel: Fraction = field(default=0.0, metadata={"help": "share of calls that are cancelled again"})
+
+
+class ShapedSource(Ticking):
+    """Send calls of 1, 2, 32 and 512 packets of 64 to 1,500 bytes, some of several NBs and MDLs, tagged for cancels.
+
+    Calls are made by a timer, at DISPATCH, and half of them say so; some ask to be looped back. Cancels follow their
+    call at once or a gap later.
+    """
+
+    Options = SourceOptions
+    frame_types = (0,)
+    default_pool_size = 4096
+
+    def bind_adapter(self, binding: Binding) -> None:
+        """Begin with nothing sent."""
+        self._binding = binding
+        self._calls = self._sent = 0
+        self._late = 0
+
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
         """Free the packets; say so when the last one is back."""
         self.free(chain)
         if self.options.packets and self._sent >= self.options.packets and not binding.outstanding:
             self.report_done()
 
-    def _turn(self, onwards: bool) -> None:
-        self._open = onwards
-        if onwards and not self._ticking:
-            self._ticking = True
-            self.set_timer(self.options.gap, self._tick)
-
-    def _tick(self) -> None:
-        self._ticking = False
+    def tick(self) -> None:
+        """Make the next call, unless all is sent."""
         if self._late and self._open:
             self._binding.cancel_send_net_buffer_lists(self._late)
         self._late = 0

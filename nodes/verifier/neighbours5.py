@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nodes.ndis import Adapter, Binding, NetEvent
-from nodes.ndis.indication import StatusIndication
+from nodes.ndis import Adapter, Binding
 from nodes.ndis5 import Binding5, Miniport5, Protocol5
 from nodes.options import Count, Duration
 from nodes.packets.net_buffer import Nbl
 from nodes.status import Status
+from nodes.verifier.neighbours import Ticking
 
 _HEADER = bytes(12) + b"\x08\x00"
 _LENGTHS = (64, 128, 577, 1500)
@@ -28,29 +28,16 @@ class SourceOptions5:
     gap: Duration = field(default=50_000, metadata={"help": "time between two calls"})
 
 
-class Source5(Protocol5):
+class Source5(Ticking, Protocol5):
     """Send packets by NdisSend and, every third time, four by NdisSendPackets; fetch all that is indicated."""
 
     Options = SourceOptions5
-    source = True
     default_pool_size = 256
 
     def bind_adapter(self, binding: Binding) -> None:
         """Begin with nothing sent."""
         assert isinstance(binding, Binding5)
         self._binding, self._sent, self._back, self._calls = binding, 0, 0, 0
-        self._open = self._ticking = False
-
-    def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
-        """Begin to send, or stop at once (N6-PNP-09)."""
-        if event in (NetEvent.RESTART, NetEvent.PAUSE):
-            self._turn(event is NetEvent.RESTART)
-        return Status.SUCCESS
-
-    def status(self, binding: Binding, indication: StatusIndication) -> None:
-        """Hold sends while the adapter below is being reset (N6-RST-06)."""
-        if indication.code in (Status.RESET_START, Status.RESET_END):
-            self._turn(indication.code == Status.RESET_END and binding.running)
 
     def send_complete(self, binding: Binding5, packet: Nbl, status: Status) -> None:
         """Free a packet whose send pended."""
@@ -68,14 +55,8 @@ class Source5(Protocol5):
             self.free_packet(packet)
         return Status.SUCCESS
 
-    def _turn(self, onwards: bool) -> None:
-        self._open = onwards
-        if onwards and not self._ticking:
-            self._ticking = True
-            self.set_timer(self.options.gap, self._tick)
-
-    def _tick(self) -> None:
-        self._ticking = False
+    def tick(self) -> None:
+        """Make the next call, unless all is sent."""
         limit = self.options.packets
         if not self._open or (limit and self._sent >= limit):
             return

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.options import Command
 from orchestrator.topology.quoting import did_you_mean
 from orchestrator.topology.units import UnitError, parse_count, parse_duration, parse_fraction
 
@@ -136,3 +138,40 @@ def _low_resources(text: str | None) -> dict[str, Any]:
     if text.startswith("nth:"):
         return {"fail_allocation": parse_count(text.removeprefix("nth:"))}
     return {"low_resources": parse_fraction(text)}
+
+
+def execution_options(command: Command) -> Command:
+    """Add what every command that carries runs out has: seed, mode, place of outputs, levels, policy of violations."""
+    for option in reversed(_EXECUTION):
+        command = option(command)
+    return command
+
+
+_EXECUTION = (
+    click.option(
+        "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Use another seed than the file's."
+    ),
+    click.option(
+        "--mode",
+        type=click.Choice(["processes", "inline"]),
+        default="processes",
+        show_default=True,
+        help="A process per node; or all in this one on a virtual clock, exactly repeatable.",
+    ),
+    click.option(
+        "--out", type=click.Path(file_okay=False, path_type=Path), help="Write report and outputs here."
+    ),
+    click.option(
+        "--verify",
+        "levels",
+        metavar="[NODE=]LEVEL",
+        multiple=True,
+        callback=read_levels,
+        help="How much of the contract to check, 0 to 4, in all nodes or in one; may be given several times.",
+    ),
+    click.option(
+        "--on-violation",
+        type=click.Choice(["stop", "report", "bug-check"]),
+        help="At the first broken rule end the run, go on, or kill the node that broke it. Default: the file's.",
+    ),
+)

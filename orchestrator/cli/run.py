@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from orchestrator.cli.forcing import Forced, Levels, print_sweep, read_forced, read_levels, with_verification
+from orchestrator.cli.forcing import (
+    Forced,
+    Levels,
+    execution_options,
+    print_sweep,
+    read_forced,
+    with_verification,
+)
 from orchestrator.cli.options import FILE, drivers_option, format_option, read_duration
 
 if TYPE_CHECKING:
@@ -53,30 +60,7 @@ class Wishes:
     "Default: 10s, or no limit with --packets.",
 )
 @click.option("--packets", type=click.IntRange(min=1), help="Set the option `packets` of every source.")
-@click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Use another seed than the file's.")
-@click.option(
-    "--mode",
-    type=click.Choice(["processes", "inline"]),
-    default="processes",
-    show_default=True,
-    help="A process per node; or all in this one on a virtual clock, exactly repeatable.",
-)
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write report and outputs here."
-)
-@click.option(
-    "--verify",
-    "levels",
-    metavar="[NODE=]LEVEL",
-    multiple=True,
-    callback=read_levels,
-    help="How much of the contract to check, 0 to 4, in all nodes or in one; may be given several times.",
-)
-@click.option(
-    "--on-violation",
-    type=click.Choice(["stop", "report", "bug-check"]),
-    help="At the first broken rule end the run, go on, or kill the node that broke it. Default: the file's.",
-)
+@execution_options
 @click.option(
     "--force",
     "forced",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.forcing import Forced, Levels, read_forced, read_levels, with_verification
+from orchestrator.cli.forcing import Forced, Levels, execution_options, read_forced, with_verification
 from orchestrator.cli.options import FILE, drivers_option, format_option, read_conditions, read_duration
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ class Wishes:
     "--burst", "--chain", type=click.IntRange(min=1), help="Packets that a sender hands down in a call."
 )
 @click.option("--packets", type=click.IntRange(min=1), help="Packets after which each sender is done.")
-@click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Use another seed than the file's.")
 @click.option(
     "--pass",
     "conditions",
@@ -91,31 +90,9 @@ class Wishes:
     callback=read_conditions,
     help="A condition as under `pass:` in a file, such as 'latency.p99 < 50ms'; may be given several times.",
 )
-@click.option(
-    "--mode",
-    type=click.Choice(["processes", "inline"]),
-    default="processes",
-    show_default=True,
-    help="A process per node; or all in this one on a virtual clock, exactly repeatable.",
-)
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write report and outputs here."
-)
+@execution_options
 @click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML to this file."
-)
-@click.option(
-    "--verify",
-    "levels",
-    metavar="[NODE=]LEVEL",
-    multiple=True,
-    callback=read_levels,
-    help="How much of the contract to check, 0 to 4, in all nodes or in one; may be given several times.",
-)
-@click.option(
-    "--on-violation",
-    type=click.Choice(["stop", "report", "bug-check"]),
-    help="At the first broken rule end the run, go on, or kill the node that broke it. Default: the file's.",
 )
 @click.option(
     "--force",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Console, RenderableType
 from rich.text import Text
 
-from orchestrator.live import Meter, Progress, progress_for, summary_line
+from orchestrator.live import Progress, Rates, Screen, progress_for
 from orchestrator.observe import PortView, Snapshot
 from orchestrator.percentiles import summarise
 from orchestrator.text import duration, plain_table
@@ -24,37 +23,22 @@ _BAR = 10
 _SECOND = 1_000_000_000
 
 
-class Dashboard:
+class Dashboard(Screen):
     """Keeps the view on the terminal and takes it away at the end; `depths` are the credits of each edge."""
 
     def __init__(
         self, planned_ns: int | None, depths: Mapping[int, int], console: Console | None = None
     ) -> None:
-        self._planned_ns = planned_ns
+        super().__init__(planned_ns, console)
         self._depths = depths
-        self._meter = Meter()
         self._last: Snapshot | None = None
-        self._live = Live(console=console or Console(stderr=True), auto_refresh=False, transient=True)
 
-    def __enter__(self) -> Self:
-        self._live.__enter__()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._live.__exit__(None, None, None)
-
-    def update(self, snapshot: Snapshot) -> None:
-        """Draw the view anew."""
-        rates = self._meter.rates(snapshot)
+    def parts(self, snapshot: Snapshot, rates: Rates) -> list[RenderableType]:
+        """Return the edges, the slowest nodes and the oldest packets."""
         before, self._last = self._last or snapshot, snapshot
-        head = summary_line(snapshot, rates, self._meter.elapsed_ns, self._planned_ns)
-        self._live.update(
-            Group(Text(head, style="bold"), Text(), *self._parts(before, snapshot)), refresh=True
-        )
-
-    def _parts(self, before: Snapshot, now: Snapshot) -> list[RenderableType]:
-        seconds = (now.time - before.time) / _SECOND or 1.0
-        return [self._edges(before, now, seconds), Text(), _slowest(before, now), Text(), _oldest(now)]
+        seconds = (snapshot.time - before.time) / _SECOND or 1.0
+        edges = self._edges(before, snapshot, seconds)
+        return [Text(), edges, Text(), _slowest(before, snapshot), Text(), _oldest(snapshot)]
 
     def _edges(self, before: Snapshot, now: Snapshot, seconds: float) -> RenderableType:
         ends = [

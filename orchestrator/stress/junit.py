@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+from junitparser import Failure, JUnitXml, TestCase, TestSuite
 
+from orchestrator.junit import broken, broken_off
 from orchestrator.report_model import Report, ThresholdPart
 
 _CLASS = "ndisim.stress"
@@ -28,15 +29,9 @@ def write_junit(reports: dict[str, Report], path: Path) -> None:
 def _run(name: str, report: Report) -> TestCase:
     case = TestCase("run", classname=f"{_CLASS}.{name}", time=report.run.duration_s)
     if report.verdict in ("failed", "void"):
-        first, _, rest = (report.error or report.verdict).partition("\n")
-        error = Error(first, report.verdict)
-        error.text = rest
-        case.result = [error]
+        case.result = [broken_off(report.error or report.verdict, report.verdict)]
     elif report.verdict == "violations":
-        rules = list(dict.fromkeys(one.rule for one in report.violations)) or ["conservation"]
-        failure = Failure(f"broken: {', '.join(rules)}", "violation")
-        failure.text = "\n".join(f"{one.rule} {one.node}: {one.message}" for one in report.violations)
-        case.result = [failure]
+        case.result = [broken(report.violations)]
     return case
 
 

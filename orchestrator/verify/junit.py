@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+from junitparser import JUnitXml, TestCase, TestSuite
 
+from orchestrator.junit import broken, broken_off
 from orchestrator.verify.certificate import Certificate, JobPart
 
 
@@ -27,15 +28,7 @@ def _case(driver: str, job: JobPart) -> TestCase:
     case = TestCase(job.job, classname=f"ndisim.verify.{driver}", time=job.duration_s)
     case.system_out = f"{job.what}\n{job.packets} packets, rules {' '.join(job.rules)}"
     if job.result == "violations":
-        rules = list(dict.fromkeys(violation.rule for violation in job.violations)) or ["conservation"]
-        failure = Failure(f"broken: {', '.join(rules)}", "violation")
-        failure.text = "\n".join(
-            f"{one.rule} {one.node}: {one.message}\n  at {one.source}" for one in job.violations
-        )
-        case.result = [failure]
+        case.result = [broken(job.violations)]
     elif job.result == "failed":
-        first, _, rest = (job.error or "").partition("\n")
-        error = Error(first, "failed")
-        error.text = rest
-        case.result = [error]
+        case.result = [broken_off(job.error or "", "failed")]
     return case
