@@ -8,6 +8,7 @@ changed or handed on meanwhile is reported. The flag belongs to one call between
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,8 @@ _USES = frozenset({"N6-SEND-03", "N6-NBL-11"})
 """What touching or freeing a packet that is not here is reported as, wherever it is."""
 _RETURNS = frozenset({"N6-RX-02", "N6-RX-04"})
 """What handing on a received packet that is not here is reported as."""
+REMEMBERED = 1024
+"""How many calls back a packet is known to have been lent: the lender may have lent its slot again since."""
 
 
 class Loans:
@@ -44,7 +47,7 @@ class Loans:
         self._node = node
         self._called = np.zeros(0, np.bool_)
         self._copies = np.zeros(0, np.bool_)
-        self._borrowed = np.zeros(0, np.uint64)
+        self._borrowed: deque[U64] = deque(maxlen=REMEMBERED)
         self._copies_out = 0
         self._calls_out = 0
 
@@ -74,7 +77,7 @@ class Loans:
         node, slot = self._node, handle & SLOT_MASK
         if rule not in _USES | _RETURNS or slot >= node.arena.slots or int(node.custody.held[slot]) == handle:
             return rule
-        if len(self._borrowed) and int(self._borrowed[slot]) == handle:
+        if any(handle in lent for lent in self._borrowed):
             return "N6-RX-05"
         return "N6-RX-02" if rule in _USES and int(node.custody.left[slot]) == INDICATED else rule
 
@@ -153,8 +156,7 @@ class Loans:
             self._fetch(chain)
             self._put_right(chain, shape)
             custody.borrowed = before
-            self._borrowed = self._borrowed if len(self._borrowed) else np.zeros(node.arena.slots, np.uint64)
-            self._borrowed[chain.slots] = chain.handles
+            self._borrowed.append(chain.handles)
             self._note_busy()
         port.reply(Op.INDICATE_CALL_DONE, chain, 0)
 

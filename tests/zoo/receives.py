@@ -195,6 +195,14 @@ class KeepsLoan(Protocol):
 
 
 @beast("N6-RX-05", ABOVE, extra=SHORT)
+class KeepsLoanLonger(Protocol):
+    """Keeps packets lent with RESOURCES, and reads them when their lender has long lent their memory again."""
+
+    def receive_net_buffer_lists(self, binding: Binding, chain: NblChain, flags: int) -> None:
+        self.set_timer(20 * SOON, lambda: chain.length)
+
+
+@beast("N6-RX-05", ABOVE, extra=SHORT)
 class FreesLoan(Protocol):
     """Frees packets lent with RESOURCES."""
 
