@@ -66,9 +66,16 @@ class Counter(IntEnum):
     """How much later than asked a source's timer woke it before the run, ns, in half of the trials."""
     WAKE_P90_NS = 42
     """The same in nine of ten trials."""
+    STARVED_US = 43
+    """The longest that a source got no completion while it had packets in flight or wanted to send, us, rounded up;
+    0: not measured."""
+    FLOW_STARVED_US = 44
+    """The same of a source's flows, where it has several: how long one wanted to send and had no turn."""
+    FLOW_STARVED = 45
+    """The place of the flow that this was."""
 
 
-FIRST_FAULT = 32
+FIRST_FAULT = 64
 """From this row of the board's ``counters`` on stands how many packets each fault of the run has hit on this node."""
 
 

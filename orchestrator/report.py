@@ -10,7 +10,7 @@ from typing import Any, Literal
 from nodes.metrics import Counter
 from nodes.status import status_name
 from nodes.verifier.rules import Rule, load_rules
-from orchestrator.fairness import fairness_of, ratios
+from orchestrator.fairness import evenness_metrics, fairness_of
 from orchestrator.faults import FaultRecord
 from orchestrator.observe import U64, Conservation, NodeView, Snapshot
 from orchestrator.percentiles import Durations, added, summarise
@@ -78,7 +78,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
     statuses = _statuses(nodes)
     violation_count = max(snapshot.total(Counter.VIOLATIONS), len(facts.violations))
     metrics = _metrics(snapshot, throughput, statuses) | {"violations": violation_count}
-    metrics |= _durations("latency", latency) | _durations("planned", planned) | ratios(fairness)
+    metrics |= _durations("latency", latency) | _durations("planned", planned) | evenness_metrics(fairness)
     outcomes = evaluate(facts.thresholds, metrics)
     rules = load_rules() if facts.violations else {}
     return Report(

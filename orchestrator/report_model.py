@@ -226,13 +226,17 @@ class SharePart(_Part):
 class EvennessPart(_Part):
     """How evenly `count` senders got on: Jain's index, 1 when all are equal, 1/count when one has it all.
 
-    All but `count` are null where nobody sent anything.
+    All but `count` are null where nobody sent anything. `starved` is who went without a completion (a flow: without a
+    turn) for the longest time while it wanted to send or had packets out, `starved_s` that time; null where no sender
+    measures it.
     """
 
     jain: float | None
     slowest: SharePart | None
     fastest: SharePart | None
     count: int
+    starved_s: float | None = None
+    starved: str | None = None
 
 
 class FairnessPart(EvennessPart):

@@ -179,7 +179,11 @@ def _fairness(report: Report) -> list[Text]:
         return []
     least, most = (f"{share.name} {share.packets:,}" for share in (of.slowest, of.fastest))
     text = f"Jain {of.jain:.3f} over {of.count} senders; slowest {least}, fastest {most} packets"
-    return [_line("fairness", text)]
+    lines = [_line("fairness", text)]
+    if of.starved_s is not None:
+        text = f"{of.starved} got no completion for {duration(of.starved_s * 1e6)}, longer than any other"
+        lines.append(_line("starved", text))
+    return lines
 
 
 def _fault(of: FaultPart) -> str:

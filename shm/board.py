@@ -1,7 +1,7 @@
 """What one node shows of itself, in a segment of its own: words, counters, histograms and the flight recorder.
 
     words      | progress | state | done | ... |     one u64 each, written by the node alone
-    counters   | u64[64] |
+    counters   | u64[96] |
     ports      | u64[ports][16] |
     statuses   | (status, count) u64[32][2] |
     flows      | u64[1024] |
@@ -23,7 +23,7 @@ from shm.histogram import BUCKETS, Histogram
 from shm.layout import Layout, words_of
 from shm.recorder import EVENTS_PER_ROW, ROW_WORDS, Recorder, read_events
 
-COUNTERS = 64
+COUNTERS = 96
 PORT_COUNTERS = 16
 STATUSES = 32
 FLOWS = 1024

@@ -21,8 +21,9 @@ _DISCARD_PORT = 9
 class Sender:
     """One UDP flow to the broadcast address of 10.0.0.0/8; `sequence` is the number of its next packet.
 
-    Its flow id is ``node << 16 | place``, where `place` is its place among the `of` senders of the node. Packet k of
-    the node is the business of sender ``k % of``.
+    `waits_since` is when it last had a turn, or when it could have begun to send. Its flow id is
+    ``node << 16 | place``, where `place` is its place among the `of` senders of the node. Packet k of the node is the
+    business of sender ``k % of``.
     """
 
     def __init__(self, node: int, place: int, of: int) -> None:
@@ -32,6 +33,7 @@ class Sender:
         self.stream = f"size/{node}/{place}"
         self.sequence = 0
         self.place = place
+        self.waits_since = 0
         self._of = of
         self._base = 0
 
@@ -73,8 +75,8 @@ class Lane:
         self.burst = min(burst, share)
         self.turn = 0
         self._longest = burst
+        self.senders = senders
         self._spare: deque[NblChain] = deque()
-        self._senders = senders
 
     def stock_up(self, length: int) -> bool:
         """Allocate the packets that are missing, of `length` bytes; return whether it has all now."""
@@ -105,6 +107,6 @@ class Lane:
 
     def in_turn(self) -> Iterator[tuple[int, Sender]]:
         """Walk the senders once, from the one whose turn it is; each comes with the `turn` that follows it."""
-        for step in range(len(self._senders)):
-            place = (self.turn + step) % len(self._senders)
-            yield place + 1, self._senders[place]
+        for step in range(len(self.senders)):
+            place = (self.turn + step) % len(self.senders)
+            yield place + 1, self.senders[place]

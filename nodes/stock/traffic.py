@@ -22,6 +22,7 @@ from nodes.stock.frame_sizes import FrameSizes
 from nodes.stock.phases import ENDLESS, FASTEST, Phase, parse_phases
 from nodes.stock.punctuality import Punctuality
 from nodes.stock.schedule import Draw, stretches
+from nodes.stock.starvation import NOT_WAITING, Starvation
 from nodes.timers import RETRY, Timer
 
 
@@ -105,6 +106,8 @@ class Traffic(Protocol):
         self._stopped: int | None = None
         self._timer: Timer | None = None
         self._punctuality = Punctuality(self._node.board, self._node.pool)
+        self._starvation = Starvation(self._node.board)
+        self._many = options.senders > 1
         number = self._node.spec.node
         drawn = self._chance if options.arrivals == "poisson" else None
         self._ahead = deque(stretches(options.schedule(), drawn))
@@ -163,21 +166,30 @@ class Traffic(Protocol):
             self._plan_from_now()
         lane.open = True
         lane.free_since = self.now
+        if lane.binding.outstanding or self._wanted(self._due()):
+            self._starvation.begin(self.now)
+        for sender in lane.senders:
+            sender.waits_since = self.now
         self._pump(lane)
         self._wait()
 
     def _end(self, lane: Lane) -> None:
         was_open, lane.open = lane.open, False
-        if was_open and not any(other.open for other in self._lanes.values()):
+        if not was_open:
+            return
+        self._note_flows(lane, self.now - self._epoch)
+        if not any(other.open for other in self._lanes.values()):
             self._stopped = self.now - self._epoch
+            self._starvation.end(self.now)
 
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
         """Put packets to rest and send what may leave now."""
-        lane = self._lanes[binding]
+        lane, now = self._lanes[binding], self.now
+        self._starvation.fed(now)
         if self._plans:
-            self._punctuality.completed(chain.slots, self.now)
+            self._punctuality.completed(chain.slots, now)
         if not lane.spare_count:
-            lane.free_since = self.now
+            lane.free_since = now
         lane.give(chain)
         self._pump(lane)
         self._finish()
@@ -186,6 +198,7 @@ class Traffic(Protocol):
         """Say so when nothing is out and nothing is left to send."""
         if any(lane.binding.outstanding for lane in self._lanes.values()):
             return
+        self._starvation.end(self.now)
         over = not self._ahead and self.now - self._epoch >= self._stretch.end
         if not self._wanted(self._stretch.count if over else ENDLESS):
             self.report_done()
@@ -209,10 +222,17 @@ class Traffic(Protocol):
         while self._ahead and elapsed >= self._stretch.end:
             if self._stretch.planned and self._wanted(self._stretch.count):
                 break
+            for lane in self._lanes.values():
+                if lane.open:
+                    self._note_flows(lane, self._stretch.end - 1)
             self._stretch = self._ahead.popleft()
             for sender in self._senders:
                 sender.begin()
+                sender.waits_since = self.now
             self._wake(0)
+        return self._allowed(elapsed)
+
+    def _allowed(self, elapsed: int) -> int:
         over = not self._stretch.planned and elapsed >= self._stretch.end
         return 0 if over else self._stretch.due(elapsed)
 
@@ -267,6 +287,10 @@ class Traffic(Protocol):
         sequence = np.arange(sender.sequence, sender.sequence + count, dtype=np.uint64)
         lengths = self._sizes.draw(self.rng, sender.stream, sequence)
         planned = self._plan(lane, chain, sender.numbers(serials))
+        if self._starvation.since == NOT_WAITING:
+            self._starvation.begin(max(int(planned[0]), lane.free_since))
+        if self._many:
+            self._note_turn(sender, int(planned[0]))
         sender.sequence += count
         self._flows[sender.place] = sender.sequence
         chain.packet_id = serials.astype(np.uint64) | np.uint64(self._node.spec.node << 48)
@@ -276,6 +300,21 @@ class Traffic(Protocol):
         sender.template.write(cells, chain.slots, lengths, sequence, planned.astype(np.uint64))
         for start in range(0, count, lane.burst):
             lane.binding.send_net_buffer_lists(chain[start : start + lane.burst])
+
+    def _note_turn(self, sender: Sender, planned: int) -> None:
+        """Note how long a flow has waited for this turn: since the one before, or what it sends was planned for."""
+        since = max(sender.waits_since, planned) if self._stretch.planned else sender.waits_since
+        self._starvation.flow_waited(sender.place, self.now - since)
+        sender.waits_since = self.now
+
+    def _note_flows(self, lane: Lane, elapsed: int) -> None:
+        """Note how long flows have waited that still wanted to send at this time of the schedule."""
+        stretch = self._stretch
+        for sender in lane.senders if self._many else ():
+            if sender.wanted(self._allowed(elapsed), self._total):
+                number = sender.numbers(sender.serials(1))
+                planned = self._epoch + int(stretch.offsets(number)[0]) if stretch.planned else 0
+                self._note_turn(sender, planned)
 
     def _plan(self, lane: Lane, chain: NblChain, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return when packets of these numbers should leave, having noted whether they are late."""

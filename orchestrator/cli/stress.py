@@ -142,7 +142,7 @@ def _wishes(options: dict[str, Any]) -> Wishes:
 def _execute(wishes: Wishes) -> Report:
     from orchestrator.cli.execution import carry_out, warmed, write_report
     from orchestrator.stress.jobs import JOBS, judged
-    from orchestrator.stress.judgement import timed, unevenness
+    from orchestrator.stress.judgement import starvation, timed, unevenness
 
     job = JOBS.get(wishes.job or "")
     with warmed(wishes.mode) as server:
@@ -155,9 +155,11 @@ def _execute(wishes: Wishes) -> Report:
         report = timed(carry_out(topology, setting, server))
     if job is not None:
         report = judged(report, job.check)
-    even = wishes.load.senders is not None or job is not None
-    if even and wishes.job != "2c-stress" and (warning := unevenness(report)) is not None:
-        click.echo(f"ndisim: {warning}", err=True)
+    if wishes.job != "2c-stress":
+        even = wishes.load.senders is not None or job is not None
+        for warning in (unevenness(report) if even else None, starvation(report)):
+            if warning is not None:
+                click.echo(f"ndisim: {warning}", err=True)
     if wishes.out is not None:
         write_report(report, topology, wishes.out.resolve())
     return report

@@ -13,6 +13,8 @@ ALWAYS = ("lost == 0", "duplicated == 0", "violations == 0")
 """What every stressed stack has to hold, whatever else is asked."""
 EVEN = 0.95
 """Jain's index from which on senders that all want the same are said to share evenly."""
+PATIENCE_S = 1.0
+"""How long a sender may go without a completion before it is said to be starved."""
 
 
 def with_conditions(
@@ -48,4 +50,18 @@ def unevenness(report: Report) -> str | None:
         f"the {of.count} senders shared unevenly (Jain index {of.jain:.2f}, even is {EVEN} and more): "
         f"{of.slowest.name} got {of.slowest.packets:,} packets through, {of.fastest.name} {of.fastest.packets:,}; "
         "see the `weight` of their bindings and how the driver below takes turns"
+    )
+
+
+def starvation(report: Report) -> str | None:
+    """Return a warning when a sender, or a flow of one, was left waiting too long, None when none was."""
+    of = report.fairness
+    waits = [one for one in (of, of.flows) if one is not None and (one.starved_s or 0) > PATIENCE_S]
+    if not waits:
+        return None
+    worst = max(waits, key=lambda one: one.starved_s or 0)
+    got = "completion" if worst is of else "turn"
+    return (
+        f"{worst.starved} was starved: it got no {got} for {worst.starved_s:.2f} s though it had packets in flight or "
+        "wanted to send; see what was held meanwhile, and how the driver below takes turns"
     )

@@ -16,7 +16,9 @@ LATENCIES = tuple(
     f"{kind}.{rank}" for kind in ("latency", "planned") for rank in ("p50", "p90", "p99", "p99.9", "max")
 )
 RATIOS = ("fairness.jain", "fairness.flows.jain")
-TIMED = frozenset({RATE, *LATENCIES, *RATIOS})
+WAITS = ("fairness.starved", "fairness.flows.starved")
+DURATIONS = (*LATENCIES, *WAITS)
+TIMED = frozenset({RATE, *DURATIONS, *RATIOS})
 """Metrics that depend on when packets leave and come back."""
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -34,7 +36,7 @@ _DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 
 @dataclass(frozen=True)
 class Threshold:
-    """Hold one condition of a passing run; latency values are int nanoseconds, all others plain numbers."""
+    """Hold one condition of a passing run; durations are int nanoseconds, all others plain numbers."""
 
     metric: str
     operator: str
@@ -46,7 +48,7 @@ class Threshold:
 
     def __str__(self) -> str:
         """Write the condition as `parse_threshold` reads it."""
-        if self.metric in LATENCIES:
+        if self.metric in DURATIONS:
             return f"{self.metric} {self.operator} {format_duration(int(self.value))}"
         return f"{self.metric} {self.operator} {self.value}"
 
@@ -57,7 +59,7 @@ def parse_threshold(text: str) -> Threshold:
     if match is None:
         raise UnitError(f"{quoted(text)} is not a condition", "write e.g. latency.p99 < 50ms")
     metric, comparison, value = match.groups()
-    if metric in LATENCIES:
+    if metric in DURATIONS:
         return Threshold(metric, comparison, parse_duration(value))
     if metric == RATE:
         if not _DECIMAL.fullmatch(value):
@@ -69,5 +71,5 @@ def parse_threshold(text: str) -> Threshold:
         return Threshold(metric, comparison, float(value))
     if metric in COUNTS or _STATUS.fullmatch(metric):
         return Threshold(metric, comparison, parse_count(value))
-    known = (*COUNTS, RATE, *LATENCIES, *RATIOS, "statuses.SUCCESS")
+    known = (*COUNTS, RATE, *DURATIONS, *RATIOS, "statuses.SUCCESS")
     raise UnitError(f"{quoted(metric)} is not a metric", did_you_mean(metric, known))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nodes.metrics import Counter
-from orchestrator.fairness import fairness_of, ratios
+from orchestrator.fairness import evenness_metrics, fairness_of
 from orchestrator.report_model import FairnessPart
+from orchestrator.text import to_text
 from orchestrator.topology.threshold import parse_threshold
 from tests.orchestrator.synthetic import FakeRun, edge, spec
 from tests.orchestrator.test_report import report
@@ -53,7 +54,7 @@ def test_a_protocol_that_only_receives_is_no_sender() -> None:
 def test_nobody_who_sent_is_nothing_measured() -> None:
     run = run_of(a=0)
     assert fairness(run).jain is None
-    assert ratios(fairness(run)) == {}
+    assert evenness_metrics(fairness(run)) == {}
 
 
 def test_flows_are_compared_where_a_node_has_several() -> None:
@@ -69,7 +70,40 @@ def test_flows_are_compared_where_a_node_has_several() -> None:
         "slowest": {"name": "a/1", "packets": 10},
         "fastest": {"name": "b", "packets": 40},
         "count": 3,
+        "starved_s": None,
+        "starved": None,
     }
+
+
+def test_who_waited_longest_is_named_with_the_time() -> None:
+    run = run_of(a=40, b=40, c=40)
+    for name, waited in {"a": 1_500, "b": 2_000_000, "c": 0}.items():
+        run.count(name, starved_us=waited)
+    found = fairness(run)
+    assert (found.starved, found.starved_s) == ("b", 2.0)
+    run.count("a", flows=2, flow_starved=1, flow_starved_us=3_000_000)
+    flows = fairness(run).flows
+    assert flows is not None
+    assert (flows.starved, flows.starved_s) == ("a/1", 3.0)
+
+
+def test_a_sender_of_which_nothing_came_back_is_starved_all_the_same() -> None:
+    run = run_of(a=0)
+    run.count("a", sent=5, starved_us=4_000_000)
+    assert (fairness(run).jain, fairness(run).starved_s) == (None, 4.0)
+
+
+def test_a_condition_on_starvation_is_judged_in_time_and_needs_somebody_who_measured() -> None:
+    conditions = [parse_threshold("fairness.starved < 1s"), parse_threshold("fairness.flows.starved < 3s")]
+    run = run_of(a=20, b=20)
+    assert [one.passed for one in report(run, thresholds=conditions).thresholds] == [False, False]
+    run.count("b", starved_us=2_000_000)
+    found = report(run, thresholds=conditions)
+    assert [(one.condition, one.passed, one.measured, one.unit) for one in found.thresholds] == [
+        ("fairness.starved < 1s", False, 2_000_000, "us"),
+        ("fairness.flows.starved < 3s", True, 2_000_000, "us"),
+    ]
+    assert "b got no completion for 2s" in to_text(found)
 
 
 def test_a_word_that_no_node_writes_is_not_followed_beyond_the_board() -> None:

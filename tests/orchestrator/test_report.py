@@ -171,12 +171,13 @@ def test_a_threshold_that_is_not_met_fails_the_run_and_is_named() -> None:
 
 
 def test_a_threshold_can_be_on_every_metric_that_a_topology_may_name() -> None:
-    from orchestrator.topology.threshold import COUNTS, LATENCIES, RATE, RATIOS
+    from orchestrator.topology.threshold import COUNTS, DURATIONS, RATE, RATIOS
 
     run = healthy()
     run.record("top", HistogramRow.PLANNED, [10_000])
+    run.count("top", starved_us=10)
     conditions = [f"{metric} >= 0" for metric in (*COUNTS, RATE)]
-    conditions += [f"{metric} > 0" for metric in (*LATENCIES, *RATIOS)]
+    conditions += [f"{metric} > 0" for metric in (*DURATIONS, *RATIOS)]
     found = report(run, thresholds=[parse_threshold(text) for text in conditions])
     assert [of.condition for of in found.thresholds if not of.passed] == []
 

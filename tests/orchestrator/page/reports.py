@@ -164,7 +164,9 @@ def fan_in(senders: int) -> Report:
     drivers = dict.fromkeys(names, "traffic") | {"mux": "mux", "nic0": "miniport", "nic1": "miniport"}
     bindings = [*(f"{name} -> mux" for name in names), "mux -> nic0", "mux -> nic1"]
     report = stack(drivers, bindings, series=series(list(drivers), bindings))
-    fairness = report.fairness.model_copy(update={"jain": 0.876543, "count": senders})
+    fairness = report.fairness.model_copy(
+        update={"jain": 0.876543, "count": senders, "starved": names[0], "starved_s": 0.25}
+    )
     return report.model_copy(update={"fairness": fairness, "planned_us": latency(times=3.0)})
 
 

@@ -159,6 +159,7 @@ def test_senders_alike_are_compared() -> None:
     page = read(fan_in(57))
     assert "fairness" in page.sections()
     assert "Jain's index over 57 senders 0.877" in page.text
+    assert "longest without a completion: sender-0 250ms" in page.text
     bars = [
         attributes for tag, attributes in page.elements if tag == "rect" and attributes.get("class") == "bar"
     ]

@@ -11,7 +11,7 @@ from orchestrator.cli.execution import Setting, carry_out
 from orchestrator.drivers import Catalogue
 from orchestrator.report_model import Report, ThresholdPart
 from orchestrator.stress.jobs import JOBS, PACKETS, Wish, disturbances, judged
-from orchestrator.stress.judgement import ALWAYS, timed, unevenness, with_conditions
+from orchestrator.stress.judgement import ALWAYS, starvation, timed, unevenness, with_conditions
 from orchestrator.stress.senders import Load, LoadMismatch, sources
 from orchestrator.stress.shapes import shape_topology
 from orchestrator.topology import Topology, parse_topology
@@ -126,6 +126,17 @@ def test_senders_that_share_unevenly_are_named() -> None:
     assert warning is not None
     assert "Jain index 0.60" in warning
     assert slowest.name in warning
+
+
+def test_a_sender_that_was_starved_is_named() -> None:
+    report = play(shape("mux:above=2"), 0.002)
+    assert report.fairness.starved_s is not None
+    assert starvation(report) is None
+    fairness = report.fairness.model_copy(update={"starved": "sender-2", "starved_s": 1.2})
+    assert starvation(report.model_copy(update={"fairness": fairness})) == (
+        "sender-2 was starved: it got no completion for 1.20 s though it had packets in flight or wanted to send; "
+        "see what was held meanwhile, and how the driver below takes turns"
+    )
 
 
 def test_jobs_run_on_shapes_that_exist() -> None:

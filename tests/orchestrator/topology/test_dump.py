@@ -20,7 +20,7 @@ from orchestrator.topology import (
     parse_topology,
 )
 from orchestrator.topology.model import FaultModel
-from orchestrator.topology.threshold import COUNTS, LATENCIES
+from orchestrator.topology.threshold import COUNTS, DURATIONS
 from tests.orchestrator.topology.samples import GOOD_CATALOGUE
 
 _NUMBERS = st.integers(0, 2**40)
@@ -166,7 +166,7 @@ def _wire(a: str, b: str) -> st.SearchStrategy[WireModel]:
 
 
 def _thresholds() -> st.SearchStrategy[Threshold]:
-    counts = st.sampled_from([*COUNTS, *LATENCIES, "statuses.SUCCESS"])
+    counts = st.sampled_from([*COUNTS, *DURATIONS, "statuses.SUCCESS"])
     rates = st.floats(0, 1e9).map(lambda value: round(value, 3))
     return st.builds(Threshold, counts, _OPERATORS, _NUMBERS) | st.builds(
         Threshold, st.just("throughput_pps"), _OPERATORS, rates
