@@ -20,6 +20,7 @@ from nodes.hosting.loader import load_driver
 from nodes.spec import EdgeSpec, NodeSpec, RingSpec
 from nodes.verifier.level import HISTORY_EVENTS, Level
 from orchestrator.faults import faults_from_the_start
+from orchestrator.niceness import niceness
 from orchestrator.topology.model import NodeModel, Topology
 from shm.arena import Arena
 from shm.board import Board
@@ -151,6 +152,7 @@ def compile_plan(
         "policy": topology.policy.pack(),
     }
     draft = _Draft.of(topology, f"/ndisim-{os.getuid()}-{token_text}-", directory)
+    sources = frozenset(draft.numbers[name] for name, driver in draft.classes.items() if driver.source)
     specs = []
     base = FIRST_SLOT
     for name, model in topology.nodes.items():
@@ -160,6 +162,7 @@ def compile_plan(
             "events": EVENTS * (HISTORY_EVENTS if level >= Level.HISTORY else 1),
             "force": topology.force.on(name).pack(),
             "faults": faults_from_the_start(topology.faults, name),
+            "nice": niceness(len(sources)) if draft.numbers[name] in sources else 0,
         }
         specs.append(draft.spec(name, model, base, common | own))
         base += draft.pools[name] + MESSAGE_SLOTS
@@ -168,7 +171,6 @@ def compile_plan(
         f"{draft.prefix}packets": Arena.layout(draft.slots).size,
     }
     segments |= {spec.segments["board"]: Board.layout(len(spec.edges), spec.events).size for spec in specs}
-    sources = frozenset(draft.numbers[name] for name, driver in draft.classes.items() if driver.source)
     return Plan(tuple(specs), segments, _levels(draft.numbers, topology), sources)
 
 

@@ -120,6 +120,7 @@ def main(spec: NodeSpec) -> None:
         node.pump = partial(_pump, node, control, listener)
         if node.driver.source:
             node.calibrate = partial(measure_floor, node.clock, partial(listener.wait, []), node.board)
+        os.nice(spec.nice)
         control.hello(spec)
         run(node, control, listener)
     except Exception as error:  # noqa: BLE001 - the process boundary: reported, then the process ends

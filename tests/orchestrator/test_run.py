@@ -18,6 +18,7 @@ import pytest
 from nodes.metrics import NodeState
 from orchestrator import memory
 from orchestrator.clean import clean
+from orchestrator.drivers import Catalogue
 from orchestrator.events import Phase, Reason
 from orchestrator.failures import (
     ForkServerDied,
@@ -27,11 +28,13 @@ from orchestrator.failures import (
     NodeStalled,
     PauseOverdue,
 )
+from orchestrator.niceness import niceness
 from orchestrator.outcome import look, report_of
 from orchestrator.processes import ForkServer
 from orchestrator.run import Mode, Run, launch
 from orchestrator.rundir import base_directory, find_runs, read_specs
 from orchestrator.script import Limits
+from orchestrator.stress.shapes import shape_topology
 from orchestrator.topology import BindingModel, Topology
 from shm.errors import SharedMemoryFull
 from tests.orchestrator.conditions import until, until_dead
@@ -304,3 +307,18 @@ def test_nodes_end_with_an_orchestrator_that_was_killed(bottom: str) -> None:
     assert cleaned.runs == (token,)
     assert len(cleaned.segments) == 5
     assert not list(Path("/dev/shm").glob(f"*{token}*"))
+
+
+def test_many_sources_together_weigh_as_one_driver() -> None:
+    topology = shape_topology("mux:above=8,below=1", Catalogue())
+    with launch(topology) as run:
+        nice = {spec.name: os.getpriority(os.PRIO_PROCESS, run.pids[spec.node]) for spec in run.plan.nodes}
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert {nice.pop(name) - own for name in list(nice) if name.startswith("sender-")} == {niceness(8)}
+    assert set(nice.values()) == {own}
+
+
+def test_a_source_alone_gives_way_to_nobody() -> None:
+    assert niceness(1) == 0
+    assert 8 * 1.25 ** -niceness(8) == pytest.approx(1, rel=0.15)
+    assert niceness(2048) == 19
