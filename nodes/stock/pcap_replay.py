@@ -16,6 +16,8 @@ from nodes.options import Choice, Count, InputFile
 from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.frame_rows import cells_for, write_frame
+from nodes.stock.punctuality import Punctuality
+from nodes.stock.starvation import Starvation
 from nodes.timers import RETRY, Timer
 from shm.arena import CELL_LENGTH
 
@@ -56,7 +58,8 @@ class PcapReplay(Protocol):
     """Send the frames of a capture unchanged on the first binding, and say so when all are back.
 
     A frame is due its scaled gap after the one before; where the binding or the pool has no room it waits, and so do
-    those behind it. Receives are not wanted.
+    those behind it. At the pace of the capture these are planned times, and whether they were kept is counted; as fast
+    as the binding takes frames, or at a scale of 0, there is no plan. Receives are not wanted.
     """
 
     Options = ReplayOptions
@@ -77,6 +80,11 @@ class PcapReplay(Protocol):
         self._epoch = 0
         self._timer: Timer | None = None
         self._open = False
+        self._plans = bool(scale)
+        self._punctuality = Punctuality(self._node.board, self._node.pool)
+        self._starvation = Starvation(self._node.board)
+        self._blocked = False
+        self._free_since = 0
 
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
         """Go on with the next frame now, or stop at once (N6-PNP-09)."""
@@ -91,12 +99,18 @@ class PcapReplay(Protocol):
 
     def _go(self, onwards: bool) -> None:
         self._open = onwards
-        if onwards and self._next < self._total:
+        if not onwards:
+            self._starvation.end(self.now)
+        elif self._next < self._total:
+            self._free_since = self.now
             self._epoch = self.now - self._offset(self._next)
         self._pump()
 
     def send_net_buffer_lists_complete(self, binding: Binding, chain: NblChain, flags: int) -> None:
         """Free the packets and send on."""
+        self._starvation.fed(self.now)
+        if self._plans:
+            self._punctuality.completed(chain.slots, self.now)
         self.free(chain)
         self._pump()
 
@@ -111,18 +125,22 @@ class PcapReplay(Protocol):
 
     def _pump(self) -> None:
         """Send every frame that is due, as far as there is room; then wait for the next one's time."""
+        if self._blocked:
+            self._blocked, self._free_since = False, self.now
         while self._open and self._next < self._total:
             count = self._ready()
             if not count:
                 self._wait()
-                return
+                break
             sent = self._send(self._next % len(self._frames), min(count, CALL, self.bindings[0].room))
             if not sent:
                 self._try_later()
                 return
             self._next += sent
-        if self._next == self._total and not self.bindings[0].outstanding:
-            self.report_done()
+        if not self.bindings[0].outstanding:
+            self._starvation.end(self.now)
+            if self._next == self._total:
+                self.report_done()
 
     def _ready(self) -> int:
         """Return how many frames from the next one to the end of the capture are due."""
@@ -135,7 +153,9 @@ class PcapReplay(Protocol):
             self._timer = self.set_timer(self._epoch + self._offset(self._next) - self.now, self._tick)
 
     def _try_later(self) -> None:
-        """Look again after a while if nothing is out whose completion would have it send on."""
+        """Note that a frame waits for room; look again after a while if nothing is out whose completion makes some."""
+        self._blocked = True
+        self._starvation.begin(self.now)
         if not self.bindings[0].outstanding and self._timer is None:
             self._timer = self.set_timer(RETRY, self._tick)
 
@@ -155,7 +175,7 @@ class PcapReplay(Protocol):
             chain.slots.tolist(), offsets.tolist(), lengths.tolist(), strict=False
         ):
             cells[slot, :length] = data[offset : offset + length]
-        self.bindings[0].send_net_buffer_lists(chain)
+        self._hand_down(chain)
         return len(chain)
 
     def _send_long(self, index: int) -> int:
@@ -173,5 +193,16 @@ class PcapReplay(Protocol):
         if not len(chain):
             return 0
         write_frame(pool, chain, self._frames.data[start : start + length])
-        self.bindings[0].send_net_buffer_lists(chain)
+        self._hand_down(chain)
         return 1
+
+    def _hand_down(self, chain: NblChain) -> None:
+        """Send a chain, the first of which is the next frame, having noted whether they leave when they should."""
+        now = since = self.now
+        if self._plans:
+            loops, index = divmod(self._next, len(self._frames))
+            planned = self._due[index : index + len(chain)] + (self._epoch + loops * self._span)
+            self._punctuality.sent(chain.slots, planned, self._free_since, now)
+            since = max(int(planned[0]), self._free_since)
+        self._starvation.begin(since)
+        self.bindings[0].send_net_buffer_lists(chain)

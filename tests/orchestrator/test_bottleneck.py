@@ -38,6 +38,15 @@ def test_a_run_that_is_judged_by_counts_alone_is_not_void() -> None:
         assert verdict(10_000, 9_000, passes=[*counts, timed]) is not None
 
 
+def test_late_senders_of_a_small_part_of_the_packets_spoil_nothing() -> None:
+    run = FakeRun()
+    run.count("top", planned=1000, late=900, sent=1000)
+    run.count("nic", sent=98_000)
+    assert generator_bottleneck(run.observe()) is not None
+    run.count("nic", sent=100_000)
+    assert generator_bottleneck(run.observe()) is None
+
+
 def test_the_node_with_the_largest_share_is_named() -> None:
     run = FakeRun()
     run.count("top", planned=1000, late=900)

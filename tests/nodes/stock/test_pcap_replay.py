@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nodes.formats.captured import CapturedFrames
+from nodes.metrics import Counter, HistogramRow
 from nodes.status import Status
 from nodes.stock.pcap_replay import PcapReplay, ReplayOptions, schedule
 from tests.bench import BEGIN, Bench
@@ -167,6 +168,53 @@ def test_refused_frames_count_as_sent(save: Save) -> None:
     stack.settle()
     assert stack.statuses("replay") == {"FAILURE": 4}
     assert stack.kinds() == [("replay", "done")]
+
+
+def counts(stack: Bench) -> tuple[int, ...]:
+    """Return how many frames were planned, how many left late, and the worst lag in us."""
+    rows = (Counter.PLANNED, Counter.LATE, Counter.WORST_LAG_US)
+    return tuple(stack.counter("replay", row) for row in rows)
+
+
+def test_frames_that_could_have_left_and_did_not_are_late(save: Save) -> None:
+    stack = bench(save([b"frame"] * 10, [number * MS for number in range(10)]), loop=2)
+    stack.run_for(2 * MS)
+    stack.clock.advance_to(BEGIN + 6 * MS)  # as when the processor was away
+    stack.run_out()
+    assert counts(stack) == (20, 2, 3000), "those planned for 3 and 4 ms are more than a tick late"
+    assert stack.nodes["replay"].board.histograms[HistogramRow.PLANNED].counts.sum() == 20
+    assert stack.counter("replay", Counter.STARVED_US) == 3000
+
+
+@pytest.mark.parametrize("short", [{"hold": True, "depth": 16}, {"hold": True, "pool": 16}])
+def test_frames_that_waited_for_room_or_for_a_packet_are_not_late(save: Save, short: dict[str, Any]) -> None:
+    stack = bench(save([b"frame"] * 40, [0] * 40), **short)
+    while stack.kinds() == []:
+        stack.run_for(5 * MS)
+        floor(stack).complete(8)
+        stack.settle()
+    assert counts(stack) == (40, 0, 0)
+    assert stack.counter("replay", Counter.STARVED_US) == 5000
+
+
+@pytest.mark.parametrize("options", [{"timing": "fast"}, {"scale": 0.0}])
+def test_as_fast_as_it_goes_nothing_is_planned(save: Save, options: dict[str, Any]) -> None:
+    stack = bench(save(), **options)
+    stack.run_out()
+    assert counts(stack) == (0, 0, 0)
+    assert not stack.nodes["replay"].board.histograms[HistogramRow.PLANNED].counts.any()
+
+
+def test_between_frames_and_in_a_pause_nobody_waits(save: Save) -> None:
+    stack = bench(save([b"frame"] * 2, [0, 9 * MS]), hold=True)
+    stack.run_for(2 * MS)
+    floor(stack).complete()
+    stack.run_for(8 * MS)
+    stack.command("replay", "pause")
+    stack.run_for(50 * MS)
+    floor(stack).complete()
+    stack.run_out()
+    assert stack.counter("replay", Counter.STARVED_US) == 2000
 
 
 @pytest.mark.parametrize("scale", [-1.0, float("nan"), float("inf")])
