@@ -40,12 +40,13 @@ def report_of(run: Run) -> Report:
         drivers={name: node.driver for name, node in topology.nodes.items()},
         pids={spec.name: run.pids[spec.node] for spec in specs} if run.mode == "processes" else {},
         thresholds=topology.thresholds,
-        violations=run.violations,
+        violations=[violation | {"at": run.since_start(violation["at"])} for violation in run.violations],
         error=f"{type(run.error).__name__}: {run.error}".rstrip() if run.error else None,
         void=generator_bottleneck(snapshot, topology.thresholds),
         trace_sha256=run.trace_sha256,
         series=run.sampler.rows(),
         faults=run.faults,
+        deeds=run.deeds,
     )
     return build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))
 

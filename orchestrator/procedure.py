@@ -40,7 +40,8 @@ class Operation:
 class Procedure:
     """The operations of a run: the one being carried out, and those that wait for it (N6-PNP-06).
 
-    `arm` sets the time by which a stage must be through, in ns from now; `ended` hears of each operation's end.
+    `arm` sets the time by which a stage must be through, in ns from now; `told` hears of each operation's begin and
+    end.
     """
 
     def __init__(
@@ -50,14 +51,14 @@ class Procedure:
         send: Send,
         arm: Callable[[int], None],
         limit: int,
-        ended: Callable[[Operation], None],
+        told: Callable[[Operation], None],
     ) -> None:
         self.stack = stack
         self._names = names
         self._send = send
         self._arm = arm
         self._limit = limit
-        self._ended = ended
+        self._told = told
         self._waiting: deque[Operation] = deque()
         self._now: Operation | None = None
         self._stages: deque[Stage] = deque()
@@ -113,6 +114,7 @@ class Procedure:
     def _next(self) -> None:
         while self._now is None and self._waiting:
             self._now = self._waiting.popleft()
+            self._told(self._now)
             self._stages = deque(self.stack.script(self._now.verb, self._now.node, self._now.edge))
             self._advance()
 
@@ -143,5 +145,5 @@ class Procedure:
         self._stages.clear()
         if operation is not None:
             operation.ended = True
-            self._ended(operation)
+            self._told(operation)
         self._next()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from nodes.metrics import Counter
 from nodes.status import status_name
 from nodes.verifier.rules import Rule, load_rules
+from orchestrator.chronicle import Deed, chronicle
 from orchestrator.fairness import evenness_metrics, fairness_of
 from orchestrator.faults import FaultRecord
 from orchestrator.observe import U64, Conservation, NodeView, Snapshot
@@ -46,9 +47,9 @@ HistoryOf = Callable[[int], list[str]]
 class RunFacts:
     """What is known of a run beside its boards.
 
-    `drivers` and `pids` are by node name, `violations` as the nodes reported them, `ended` says why the run
-    stopped (``duration``, ``done``, ``interrupted``, ...). `error` is set when it broke off, `void` says why
-    its figures are those of the load generator.
+    `drivers` and `pids` are by node name, `violations` as the nodes reported them (`at` in ns after every node ran),
+    `ended` says why the run stopped (``duration``, ``done``, ``interrupted``, ...). `error` is set when it broke off,
+    `void` says why its figures are those of the load generator.
     """
 
     id: str
@@ -66,6 +67,7 @@ class RunFacts:
     trace_sha256: str | None = None
     series: Sequence[SeriesRow] = ()
     faults: Sequence[FaultRecord] = ()
+    deeds: Sequence[Deed] = ()
 
 
 def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = lambda handle: []) -> Report:
@@ -80,15 +82,10 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
     metrics = _metrics(snapshot, throughput, statuses) | {"violations": violation_count}
     metrics |= _durations("latency", latency) | _durations("planned", planned) | evenness_metrics(fairness)
     outcomes = evaluate(facts.thresholds, metrics)
-    rules = load_rules() if facts.violations else {}
+    violations = _violations(facts, history_of)
+    faults = [_fault(record) for record in facts.faults]
     return Report(
-        run=RunPart(
-            id=facts.id,
-            name=facts.name,
-            seed=facts.seed,
-            mode=facts.mode,
-            duration_s=round(facts.duration_s, 6),
-        ),
+        run=_run(facts),
         verdict=decide(
             error=facts.error,
             violations=violation_count,
@@ -101,7 +98,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         latency_us=_latency(latency),
         statuses=statuses,
         nodes={node.name: _node(node, facts) for node in nodes},
-        violations=[_violation(violation, history_of, rules) for violation in facts.violations],
+        violations=violations,
         trace_sha256=facts.trace_sha256,
         ended=facts.ended,
         error=facts.error or facts.void,
@@ -115,8 +112,13 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         planned_us=_latency(planned),
         fairness=fairness,
         floor_us=_floor(nodes),
-        faults=[_fault(record) for record in facts.faults],
+        faults=faults,
+        events=chronicle(faults, facts.deeds, violations),
     )
+
+
+def _run(of: RunFacts) -> RunPart:
+    return RunPart(id=of.id, name=of.name, seed=of.seed, mode=of.mode, duration_s=round(of.duration_s, 6))
 
 
 def _metrics(snapshot: Snapshot, throughput: float, statuses: Mapping[str, int]) -> dict[str, float]:
@@ -171,6 +173,11 @@ def _node(node: NodeView, facts: RunFacts) -> NodePart:
     )
 
 
+def _violations(facts: RunFacts, history_of: HistoryOf) -> list[ViolationPart]:
+    rules = load_rules() if facts.violations else {}
+    return [_violation(violation, history_of, rules) for violation in facts.violations]
+
+
 def _violation(
     violation: Mapping[str, Any], history_of: HistoryOf, rules: Mapping[str, Rule]
 ) -> ViolationPart:
@@ -193,6 +200,7 @@ def _violation(
         allocated=[str(line) for line in violation.get("allocated", ())],
         given=[str(line) for line in violation.get("given", ())],
         stack=[str(line) for line in violation.get("stack", ())],
+        at=microseconds(violation.get("at")),
     )
 
 

@@ -89,7 +89,8 @@ class ViolationPart(_Part):
     `message` is what happened, `expected` what the rule wants, `document` where it is written, `look` what to look at
     next. `source` is the driver's file and line, `stack` the way there. `peer` is the neighbour that the packet was or
     is at, `packet_id` what names the packet in captures; `allocated` and `given` are where the node allocated it and
-    last handed it over. What was not noted, at the level of that node, is empty.
+    last handed it over. What was not noted, at the level of that node, is empty. `at` is when the run heard of it,
+    after all nodes ran.
     """
 
     rule: str
@@ -108,6 +109,7 @@ class ViolationPart(_Part):
     allocated: list[str]
     given: list[str]
     stack: list[str]
+    at: Annotated[Microseconds, Field(alias="at_us")]
 
 
 class ReceivedPart(_Part):
@@ -196,6 +198,24 @@ class FaultPart(_Part):
     hit: int
 
 
+class EventPart(_Part):
+    """Something that happened to the run, from when to when after every node ran.
+
+    `what` is a fault's kind, an operation's verb, ``bug-check``, or a broken rule; `name` is a fault's. `count` says
+    how many packets a fault hit, or how often the rule was broken; `result` is what an operation came to, or what
+    happened when the rule was broken first. Null in `to_us`: it had not ended when the run did.
+    """
+
+    kind: Literal["fault", "operation", "death", "violation"]
+    what: str
+    where: str
+    name: str
+    began: Annotated[Microseconds, Field(alias="from_us")]
+    ended: Annotated[Microseconds, Field(alias="to_us")]
+    count: int
+    result: str
+
+
 class ThresholdPart(_Part):
     """How one condition of `pass:` fared; `measured` is in `unit`."""
 
@@ -271,6 +291,7 @@ class Report(_Part):
     fairness: FairnessPart
     floor_us: FloorPart
     faults: list[FaultPart]
+    events: list[EventPart]
 
     @property
     def exit_code(self) -> int:

@@ -93,10 +93,10 @@ class Run(Steering):
 
     Within the block Ctrl-C and SIGTERM are noted and end `wait`; an impatient third one raises KeyboardInterrupt.
 
-    `violations` are as the nodes reported them, `forced` the single allocations that were made to fail, `error` is
-    what ended the run early (a RunError) or None, `warnings` tell what went wrong while it stopped, `reason` why it
-    came to its end. `started` and `ended` are ns on the run's clock (virtual in mode inline), 0 before. `arena`,
-    `boards` and `pids` stay readable after the end.
+    `violations` are as the nodes reported them (`at` on the run's clock), `forced` the single allocations that were
+    made to fail, `error` is what ended the run early (a RunError) or None, `warnings` tell what went wrong while it
+    stopped, `reason` why it came to its end. `started` and `ended` are ns on the run's clock (virtual in mode inline),
+    0 before. `arena`, `boards` and `pids` stay readable after the end.
     """
 
     id: str
@@ -311,7 +311,8 @@ class Run(Steering):
             if self._answered(event) or (isinstance(event, Replied) and self._queries.answer(event)):
                 continue
             if isinstance(event, Violated) and len(self.violations) < KEPT_VIOLATIONS:
-                self.violations.append(with_history(event.details, self.plan.nodes, self.boards))
+                noted = event.details | {"at": self.now()}
+                self.violations.append(with_history(noted, self.plan.nodes, self.boards))
             if isinstance(event, Forced):
                 self.forced.append(event)
             for action in self._supervisor.handle(event):

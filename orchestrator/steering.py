@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from nodes.metrics import NodeState
+from orchestrator.chronicle import Deed
 from orchestrator.events import Broke, Crashed, Event, Exhausted, Phase, Replied
 from orchestrator.failures import OperationFailed
 from orchestrator.faults import FaultRecord, RunFaults
@@ -35,6 +36,7 @@ class Steering:
     topology: Topology
     boards: dict[str, Board]
     error: RunError | None
+    started: int
     _timers: dict[str, int]
     _procedure: Procedure
 
@@ -109,6 +111,15 @@ class Steering:
         """Return what has become of each fault of the run so far."""
         return self._faults.records(self.boards)
 
+    @property
+    def deeds(self) -> list[Deed]:
+        """Return what has been done to the stack so far, and who was killed for a broken rule."""
+        return list(self._deeds)
+
+    def since_start(self, time: int) -> int:
+        """Return how long after every node ran something was, ns; 0 for what came before."""
+        return max(time - self.started, 0)
+
     def _asked(self, command: str, arguments: dict[str, Any]) -> Any:
         """Carry out what another process of the user asks of the run itself; raises ValueError when it cannot be."""
         match command, arguments:
@@ -131,6 +142,9 @@ class Steering:
         name = self.plan.names[node]
         state = NodeState.CRASHED if name in self._crashed else NodeState.BUGCHECKED
         self.boards[name].words[Word.STATE] = state
+        if state is NodeState.BUGCHECKED:
+            now = self.since_start(self.now())
+            self._deeds.append(Deed("death", "bug-check", name, now, now))
         self._procedure.died(node)
 
     def _take_the_wheel(self, stack: Stack, send: Send, limits: Limits) -> None:
@@ -139,8 +153,10 @@ class Steering:
 
         self._planned: list[Operation] = []
         self._crashed: set[str] = set()
+        self._deeds: list[Deed] = []
+        self._under_way = 0
         self._faults = RunFaults(self.topology.faults, self.plan.numbers, send, self._timers, self._crash)
-        self._procedure = Procedure(stack, self.plan.names, send, arm, limits.pause, self._ended)
+        self._procedure = Procedure(stack, self.plan.names, send, arm, limits.pause, self._told)
 
     @property
     def _steady(self) -> bool:
@@ -193,7 +209,15 @@ class Steering:
             self._procedure.answered(event) or self._faults.answered(event)
         )
 
-    def _ended(self, operation: Operation) -> None:
+    def _told(self, operation: Operation) -> None:
+        """Note an operation's begin, or its end."""
+        now = self.since_start(self.now())
+        if not operation.ended:
+            self._under_way = len(self._deeds)
+            self._deeds.append(Deed("operation", operation.verb, operation.name, now, None))
+            return
+        result = operation.error or (operation.value if operation.verb == "reset" else "")
+        self._deeds[self._under_way] = replace(self._deeds[self._under_way], ended=now, result=str(result))
         self._timers.pop(TIMER, None)
         if operation.error is not None and operation in self._planned:
             self._apply(Broke(OperationFailed, str(operation.error)))

@@ -6,20 +6,23 @@ import io
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.report_model import EdgePart, FaultPart, LatencyPart, Report, ThresholdPart, ViolationPart
+from orchestrator.report_model import (
+    EdgePart,
+    EventPart,
+    FaultPart,
+    LatencyPart,
+    Report,
+    ThresholdPart,
+)
+from orchestrator.violation_text import BAD, render_violations
 
 WIDTH = 100
 _LABEL_WIDTH = 14
-_SHOWN_KINDS = 10
-_INSET = 4
-_NAME_WIDTH = 9
-_UNBROKEN = frozenset({"at", "given at", "made at", "rule"})
+_SHOWN_EVENTS = 20
 _STYLES = {"pass": "bold green", "void": "bold yellow"}
-_BAD = "bold red"
 _VERDICTS = {
     "pass": "PASS",
     "thresholds": "FAIL: a threshold was not met",
@@ -34,9 +37,10 @@ def render(report: Report) -> Group:
     parts: list[RenderableType] = [_head(report), Text()]
     if report.error:
         first, _, traceback = report.error.partition("\n")
-        parts += [_line("error", Text(first, style=_BAD)), *([Text(traceback)] if traceback else []), Text()]
+        parts += [_line("error", Text(first, style=BAD)), *([Text(traceback)] if traceback else []), Text()]
     parts += _figures(report)
     parts += [_line("" if index else "faults", _fault(of)) for index, of in enumerate(report.faults)]
+    parts += _events(report.events)
     if report.thresholds:
         parts += [Text(), *_thresholds(report.thresholds)]
     parts += [Text(), _nodes(report), Text(), _edges(report.edges)]
@@ -105,7 +109,7 @@ def _short(value: float) -> str:
 
 def _head(report: Report) -> Text:
     run = report.run
-    text = Text(_VERDICTS[report.verdict], style=_STYLES.get(report.verdict, _BAD))
+    text = Text(_VERDICTS[report.verdict], style=_STYLES.get(report.verdict, BAD))
     text.append(
         f"   {run.name}, run {run.id}, {run.mode}, seed {run.seed}, {run.duration_s:.2f} s ({report.ended})",
         style="not bold default",
@@ -124,7 +128,7 @@ def _figures(report: Report) -> list[Text]:
     if of.duplicated:
         equation += f"   duplicated {of.duplicated:,}"
     lines = [
-        _line("conservation", Text(equation, style=_BAD if of.lost or of.duplicated else "")),
+        _line("conservation", Text(equation, style=BAD if of.lost or of.duplicated else "")),
         _line("throughput", f"{report.throughput_pps:,.0f} packets/s"),
         _line("latency", _percentiles(report.latency_us)),
     ]
@@ -193,6 +197,24 @@ def _fault(of: FaultPart) -> str:
     return f"{of.name}: {of.kind} on {of.where}, {when}"
 
 
+def _events(events: Sequence[EventPart]) -> list[Text]:
+    """Return a line for each thing done to the stack; faults and violations have lines of their own."""
+    done = [of for of in events if of.kind in ("operation", "death")]
+    lines = [_event(of) for of in done[:_SHOWN_EVENTS]]
+    if len(done) > _SHOWN_EVENTS:
+        lines.append(f"and {len(done) - _SHOWN_EVENTS:,} more in the report as JSON")
+    return [_line("" if index else "events", line) for index, line in enumerate(lines)]
+
+
+def _event(of: EventPart) -> str:
+    text = f"{of.what} of {of.where} at {duration(of.began)}"
+    if of.ended is None:
+        text += ", had not ended"
+    elif of.began != of.ended:
+        text += f", for {duration(of.ended - (of.began or 0))}"
+    return f"{text}: {of.result}" if of.result else text
+
+
 def _percentiles(of: LatencyPart) -> str:
     if not of.count:
         return "nothing measured"
@@ -205,7 +227,7 @@ def _thresholds(outcomes: Sequence[ThresholdPart]) -> list[Text]:
         _line(
             "pass if" if not index else "",
             Text.assemble(
-                ("ok    " if of.passed else "FAIL  ", "green" if of.passed else _BAD),
+                ("ok    " if of.passed else "FAIL  ", "green" if of.passed else BAD),
                 f"{of.condition}   (measured {_measured(of)})",
             ),
         )
@@ -256,65 +278,3 @@ def _edges(edges: Sequence[EdgePart]) -> Table:
         ),
         numbers=columns[2:],
     )
-
-
-def render_violations(violations: Sequence[ViolationPart], count: int) -> list[RenderableType]:
-    """Show the first violation of each kind: the same rule, broken by the same node at the same line.
-
-    `count` is how many there were, told one by one or not.
-    """
-    kinds: dict[tuple[str, str, str], list[ViolationPart]] = {}
-    for violation in violations:
-        kinds.setdefault((violation.rule, violation.node, violation.source), []).append(violation)
-    title = f"{count:,} violation{'s' if count != 1 else ''} of the contract"
-    if len(kinds) > _SHOWN_KINDS:
-        title += f" of {len(kinds)} kinds, the first {_SHOWN_KINDS} of them"
-    parts: list[RenderableType] = [Text(title, style=_BAD)]
-    for alike in list(kinds.values())[:_SHOWN_KINDS]:
-        parts += _violation(alike[0], len(alike))
-    return parts
-
-
-def _violation(of: ViolationPart, count: int) -> list[RenderableType]:
-    parts: list[RenderableType] = [Text.assemble((of.rule, "bold"), f"  {of.node}: {of.message}")]
-    for name, value in _details(of):
-        parts += _places(name, value) if name in _UNBROKEN else [_detail(name, value)]
-    if count > 1:
-        parts.append(Padding(Text(f"and {count - 1:,} more like it"), (0, 0, 0, _INSET)))
-    return parts
-
-
-def _detail(name: str, value: str) -> Padding:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(width=_NAME_WIDTH)
-    grid.add_column()
-    grid.add_row(Text(name, style="cyan"), Text(value))
-    return Padding(grid, (0, 0, 0, _INSET))
-
-
-def _places(name: str, value: str) -> list[RenderableType]:
-    """Return a line for each place, however long: so it can be copied, or followed, as it is."""
-    labels = [name, *[""] * value.count("\n")]
-    return [
-        Text.assemble(
-            " " * _INSET, (f"{label:<{_NAME_WIDTH}}  ", "cyan"), line, no_wrap=True, overflow="ignore"
-        )
-        for label, line in zip(labels, value.split("\n"), strict=True)
-    ]
-
-
-def _details(of: ViolationPart) -> list[tuple[str, str]]:
-    """Return what is known of a violation besides what happened, each under its name."""
-    known = [
-        ("at", "\n".join(of.stack) or of.source),
-        ("expected", of.expected),
-        ("given at", "\n".join(of.given)),
-        ("made at", "\n".join(of.allocated)),
-        ("packet", f"{of.handle}, id {of.packet_id:#x}" if of.packet_id else ""),
-        ("neighbour", of.peer),
-        ("history", "\n".join(of.history)),
-        ("next", of.look),
-        ("known as", ", ".join(of.microsoft)),
-        ("rule", of.document),
-    ]
-    return [(name, value) for name, value in known if value]

@@ -49,6 +49,53 @@
     held: () => ({ lines: several("nodes", (node) => node.held), write: count }),
   };
 
+  // Events of the run: a band while one lasted, a line where it began, and its number on top where there is room.
+  const MOST_MARKED = 200;
+  const NUMBER_WIDTH = 18;
+  const HUES = { fault: "orange", operation: "violet", violation: "bad", death: "bad" };
+  const events = report.events.slice(0, MOST_MARKED);
+  const end = report.run.duration_s;
+  const started = (event) => (event.from_us ?? 0) / 1e6;
+  const ended = (event) => (event.to_us == null ? end : event.to_us / 1e6);
+  const clipped = (plot, paint) => {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    paint(ctx, bbox, (time) => plot.valToPos(time, "x", true));
+    ctx.restore();
+  };
+  const bands = (plot) => clipped(plot, (ctx, bbox, at) => {
+    for (const event of events) {
+      const hue = colour(HUES[event.kind]);
+      const left = at(started(event));
+      if (event.kind === "fault" || event.kind === "operation") {
+        ctx.fillStyle = hue + "22";
+        ctx.fillRect(left, bbox.top, at(ended(event)) - left, bbox.height);
+      }
+      ctx.fillStyle = hue;
+      ctx.fillRect(left - devicePixelRatio / 2, bbox.top, devicePixelRatio, bbox.height);
+    }
+    ctx.fillStyle = colour("bad");
+    const height = 6 * devicePixelRatio;
+    for (const { at_us } of report.violations)
+      if (at_us != null) ctx.fillRect(at(at_us / 1e6), bbox.top + bbox.height - height, devicePixelRatio, height);
+  });
+  const numbers = (plot) => clipped(plot, (ctx, bbox, at) => {
+    ctx.font = `650 ${10 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "top";
+    let free = bbox.left;
+    events.forEach((event, index) => {
+      const left = Math.max(at(started(event)), bbox.left);
+      if (left < free || at(ended(event)) < bbox.left) return;
+      ctx.fillStyle = colour(HUES[event.kind]);
+      ctx.fillText(index + 1, left + 3 * devicePixelRatio, bbox.top + devicePixelRatio);
+      free = left + NUMBER_WIDTH * devicePixelRatio;
+    });
+  });
+
   const axis = (write, size) => ({
     stroke: colour("soft"),
     grid: { stroke: colour("line"), width: 1 },
@@ -72,6 +119,7 @@
     const times = pick((row) => row.t_s);
     const strokes = ["blue", "orange", "pink", "teal", "violet", "olive"].map(colour);
     const few = times.length < 40;
+    const first = events.length ? 0 : times[0]; // what happened in the first second has its place too
     const shown = log ? lines.map(([name, values]) => [name, values.map((value) => (value > 0 ? value : null))]) : lines;
     const series = shown.map(([label], index) => ({
       label,
@@ -88,7 +136,8 @@
         height,
         padding: [10, 12, 0, 0],
         cursor: { sync: { key: "time" }, points: { size: 7 } },
-        scales: { x: { time: false }, y: log ? { distr: 3, range: (plot, low, high) => uPlot.rangeLog(low ?? 1, high ?? 10, 10, true) } : { range: (plot, low, high) => [0, (high || 1) * 1.08] } },
+        hooks: { drawClear: [bands], draw: [numbers] },
+        scales: { x: { time: false, range: (plot, low, high) => [low === times[0] ? first : low, high] }, y: log ? { distr: 3, range: (plot, low, high) => uPlot.rangeLog(low ?? 1, high ?? 10, 10, true) } : { range: (plot, low, high) => [0, (high || 1) * 1.08] } },
         series: [{ label: "at", value: (plot, value) => seconds(value) }, ...series],
         axes: [axis((mark) => seconds(mark), 32), { ...axis((mark) => write(mark, 3), 66), ...(log ? { splits: powers } : {}) }],
       },

@@ -20,10 +20,11 @@ from markupsafe import Markup
 from orchestrator.page.figures import short_count
 from orchestrator.page.picture import picture_of
 from orchestrator.page.spectrum import spectrum_of, strips_of
-from orchestrator.report_model import Report, ThresholdPart, Verdict, ViolationPart
+from orchestrator.report_model import EventPart, Report, ThresholdPart, Verdict, ViolationPart
 from orchestrator.text import duration, size
 
 MORE_OF_A_KIND = 25
+MOST_EVENTS = 200
 FEWEST_ROWS = 2
 FEWEST_SENDERS = 2
 _VERDICTS: dict[Verdict, tuple[str, str, str]] = {
@@ -41,6 +42,7 @@ _VERDICTS: dict[Verdict, tuple[str, str, str]] = {
     ),
     "failed": ("FAILED", "bad", "The run broke off."),
 }
+_RAIL, _LEAST_SPAN = 200.0, 1.5
 _CHARTS = (
     ("throughput", "Throughput"),
     ("latency", "Latency"),
@@ -58,6 +60,16 @@ class Kind:
     first: ViolationPart
     more: tuple[ViolationPart, ...]
     count: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """An event with its place in the run, of which 200 are the whole, and what is to be said of it."""
+
+    of: EventPart
+    left: float
+    width: float
+    result: str
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,8 @@ def to_html(report: Report) -> str:
             strip_ticks=ticks,
             charts=_charts(report),
             kinds=_kinds(report.violations),
+            events=_events(report),
+            never=[f"{of.name} ({of.kind} on {of.where})" for of in report.faults if of.began is None],
             counters={
                 name: {counter: value for counter, value in node.counters.items() if value}
                 for name, node in report.nodes.items()
@@ -155,6 +169,22 @@ def _charts(report: Report) -> list[Chart]:
     if not any(node.held for row in rows for node in row.nodes.values()):
         empty.add("held")
     return [Chart(key, title) for key, title in _CHARTS if key not in empty]
+
+
+def _events(report: Report) -> list[Row]:
+    return [_row(of, report.run.duration_s * 1e6) for of in report.events[:MOST_EVENTS]]
+
+
+def _row(of: EventPart, whole: float) -> Row:
+    whole = max(whole, of.began or 0.0, of.ended or 0.0, 1.0)
+    left, right = (_RAIL * (at or 0.0) / whole for at in (of.began, whole if of.ended is None else of.ended))
+    width = max(right - left, _LEAST_SPAN)
+    result = of.result
+    if of.kind == "fault":
+        result = f"{of.count:,} hit"
+    elif of.kind == "violation":
+        result = f"{of.result}{f', and {of.count - 1:,} more' if of.count > 1 else ''}"
+    return Row(of, min(left, _RAIL - width), width, result)
 
 
 def _kinds(violations: Sequence[ViolationPart]) -> list[Kind]:

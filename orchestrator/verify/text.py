@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.text import render_violations
 from orchestrator.verify.certificate import Certificate, DriverPart, JobPart, Verdict
+from orchestrator.violation_text import render_violations
 
 _VERDICTS: dict[Verdict, str] = {
     "certified": "CERTIFIED",

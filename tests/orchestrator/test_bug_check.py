@@ -182,6 +182,11 @@ def test_a_wrong_driver_dies_under_load_and_the_others_finish(culprit: str, driv
         name: "Bugchecked" if name == culprit else "Halted" for name in report.nodes
     }
     assert run.warnings == []
+    (broken, *_), (death,) = (
+        [of for of in report.events if of.kind == kind] for kind in ("violation", "death")
+    )
+    assert (broken.where, death.where, death.what) == (culprit, culprit, "bug-check")
+    assert (broken.began or 0) <= (death.began or 0)
     of = report.conservation
     assert (of.accepted, of.completed, of.in_flight, of.lost, of.duplicated) == (
         15000,

@@ -162,10 +162,14 @@ class Nodes:
     def __init__(self) -> None:
         self.asked: list[tuple[int, int, str]] = []
         self.ended: list[Operation] = []
+        self.begun: list[Operation] = []
         self.refuse = ""
         self.procedure = Procedure(
-            Stack(specs()), NAMES, self.ask, lambda after: None, 5_000_000_000, self.ended.append
+            Stack(specs()), NAMES, self.ask, lambda after: None, 5_000_000_000, self.told
         )
+
+    def told(self, operation: Operation) -> None:
+        (self.ended if operation.ended else self.begun).append(operation)
 
     def ask(self, node: int, request: int, command: str, arguments: dict[str, Any]) -> None:
         self.asked.append((node, request, command))
@@ -185,8 +189,9 @@ def test_an_operation_waits_for_the_one_before_it() -> None:
     nodes.procedure.begin(first)
     nodes.procedure.begin(second)
     assert [command for _, _, command in nodes.asked] == ["pause"]
+    assert nodes.begun == [first]
     nodes.answer_all()
-    assert nodes.ended == [first, second]
+    assert nodes.begun == nodes.ended == [first, second]
     assert (first.error, second.error, nodes.procedure.busy) == (None, None, False)
 
 

@@ -109,7 +109,7 @@ def test_a_lost_packet_is_a_broken_contract() -> None:
 
 def test_a_violation_is_reported_with_rule_source_and_history() -> None:
     found = build_report(
-        replace(FACTS, violations=[VIOLATION]),
+        replace(FACTS, violations=[{**VIOLATION, "at": 2500}]),
         healthy().observe(),
         history_of=lambda handle: [f"saw {handle:x}"],
     )
@@ -131,6 +131,7 @@ def test_a_violation_is_reported_with_rule_source_and_history() -> None:
         "allocated": [],
         "given": [],
         "stack": [],
+        "at_us": 2.5,
     }
 
 

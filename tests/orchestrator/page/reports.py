@@ -11,6 +11,7 @@ from orchestrator.report import Report, RunFacts, build_report
 from orchestrator.report_model import (
     EdgePart,
     EdgeSecond,
+    EventPart,
     LatencyPart,
     NodePart,
     NodeSecond,
@@ -139,7 +140,31 @@ def violation(number: int = 0, *, source: str = "driver.py:7", **changes: Any) -
         allocated=["driver.py:3"],
         given=["driver.py:5"],
         stack=["driver.py:7", "driver.py:2"],
+        at=1_500_000.0 + number,
     ).model_copy(update=changes)
+
+
+def event(kind: str, what: str, where: str, start: float, end: float | None, **more: Any) -> EventPart:
+    """Return an event from `start` to `end`, in seconds."""
+    given = {"name": "", "count": 0, "result": "", **more}
+    to = None if end is None else end * 1e6
+    return EventPart.model_validate(
+        {"kind": kind, "what": what, "where": where, "from_us": start * 1e6, "to_us": to, **given}
+    )
+
+
+def eventful() -> Report:
+    """Return two stacks joined by a wire, to which a lot happened in their twelve seconds."""
+    events = [
+        event("fault", "drop", "nic0 -> nic1", 0.4, 5.0, name="lossy", count=1234),
+        event("violation", "N6-SEND-10", "nic0", 4.1, 4.3, count=3, result="packet 0 was completed twice"),
+        event("operation", "pause", "nic0", 7.0, 7.02),
+        event("operation", "reset", "nic1", 9.0, None),
+        event("death", "bug-check", "mux", 9.05, 9.05),
+    ]
+    report = quickstart()
+    run = report.run.model_copy(update={"duration_s": report.series[-1].t_s})
+    return report.model_copy(update={"events": events, "run": run})
 
 
 def quickstart() -> Report:

@@ -16,6 +16,7 @@ from orchestrator.report_model import Report
 from tests.orchestrator.page.browser import CHROMIUM, Browser, chromium
 from tests.orchestrator.page.reports import (
     crossing,
+    eventful,
     fan_in,
     latency,
     mesh,
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.skipif(
 SHAPES: dict[str, Callable[[], Report]] = {
     "two nodes": small,
     "quickstart": quickstart,
+    "eventful": eventful,
     "three nodes": lambda: stack(
         {"bulk": "traffic", "mid": "pass-through", "nic": "miniport"}, ["bulk -> mid", "mid -> nic"]
     ),
@@ -105,6 +107,36 @@ def test_every_chart_drew(browser: Browser, show: Callable[..., Path], scheme: s
         colours, counts = np.unique(pixels(browser.screenshot(clip)), axis=0, return_counts=True)
         assert len(colours) >= LEAST_COLOURS
         assert counts.sum() - counts.max() > LEAST_INK
+
+
+def hue(browser: Browser, name: str) -> np.ndarray:
+    """Return a colour of the page's as three values of 0 to 255."""
+    text = browser.value(f"getComputedStyle(document.documentElement).getPropertyValue('--{name}').trim()")
+    return np.array([int(text[at : at + 2], 16) for at in (1, 3, 5)])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_each_chart_has_a_band_where_a_fault_was_in_force_and_a_line_where_a_rule_was_broken(
+    browser: Browser, show: Callable[..., Path], scheme: str
+) -> None:
+    show(eventful(), scheme)
+    places = boxes(browser, "[data-chart] .u-over")
+    assert len(places) == 6
+    for _, left, top, right, bottom in places:
+        clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+        drawn = np.asarray(Image.open(io.BytesIO(browser.screenshot(clip))).convert("RGB")).astype(int)
+        usual = np.median(drawn[:-8], axis=0)  # of each column, what is in most of its rows
+
+        def column(second: float, of: np.ndarray = usual) -> np.ndarray:
+            return of[round(second / 12 * (len(of) - 1))]
+
+        within, without = column(3.0), column(6.0)
+        orange = hue(browser, "orange") - without
+        assert (within - without) @ orange / (orange @ orange) > 0.08
+        near = slice(round(4.05 / 12 * len(usual)), round(4.15 / 12 * len(usual)) + 1)
+        red = np.abs(usual[near] - hue(browser, "bad")).sum(axis=1)
+        assert red.min() < 90
+    assert browser.complaints == []
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -14,8 +14,19 @@ import pytest
 from orchestrator.page import to_html
 from orchestrator.page.page import MORE_OF_A_KIND
 from orchestrator.page.spectrum import Scale, spectrum_of, strips_of
-from orchestrator.report_model import ConservationPart, Report, ThresholdPart
-from tests.orchestrator.page.reports import EVIL, fan_in, latency, quickstart, series, small, stack, violation
+from orchestrator.report_model import ConservationPart, FaultPart, Report, ThresholdPart
+from tests.orchestrator.page.reports import (
+    EVIL,
+    event,
+    eventful,
+    fan_in,
+    latency,
+    quickstart,
+    series,
+    small,
+    stack,
+    violation,
+)
 
 
 class Reader(HTMLParser):
@@ -89,7 +100,7 @@ def test_then_conservation_as_an_equation() -> None:
 
 
 def test_a_page_has_all_its_parts_in_order() -> None:
-    report = quickstart().model_copy(
+    report = eventful().model_copy(
         update={
             "thresholds": [ThresholdPart(condition="lost == 0", passed=True, measured=0, unit="count")],
             "violations": [violation()],
@@ -97,7 +108,7 @@ def test_a_page_has_all_its_parts_in_order() -> None:
         }
     )
     assert read(report).sections() == [
-        *("conservation", "thresholds", "violations", "stack", "time"),
+        *("conservation", "thresholds", "violations", "stack", "events", "time"),
         *("spectrum", "nodes", "edges", "statuses", "received"),
     ]
 
@@ -105,7 +116,7 @@ def test_a_page_has_all_its_parts_in_order() -> None:
 def test_parts_with_nothing_to_show_are_left_out() -> None:
     nothing = latency(count=0)
     page = read(small(latency_us=nothing, one_way_us=nothing))
-    assert {"thresholds", "violations", "spectrum"} & set(page.sections()) == set()
+    assert {"thresholds", "violations", "events", "spectrum"} & set(page.sections()) == set()
     assert page.charts() == []
     assert "The run was too short for curves" in page.text
 
@@ -121,6 +132,30 @@ def test_thresholds_say_what_was_measured_in_their_units() -> None:
     text = read(small(thresholds=rows)).text
     assert "latency.p99 < 5ms not met 7.25ms throughput_pps > 1 met 134 k/s lost == 0 met 0" in text
     assert "fairness.jain >= 0.9 met 0.988 latency.max < 1s not met nothing" in text
+
+
+def test_events_say_what_happened_where_from_when_to_when_and_what_came_of_it() -> None:
+    text = read(eventful()).text
+    for row in (
+        "1 drop lossy nic0 -> nic1 400ms 5s 1,234 hit",
+        "2 N6-SEND-10 nic0 4.1s 4.3s packet 0 was completed twice, and 2 more",
+        "3 pause nic0 7s 7.02s",
+        "4 reset nic1 9s end",
+        "5 bug-check mux 9.05s",
+    ):
+        assert row in text
+
+
+def test_a_fault_whose_time_did_not_come_is_named() -> None:
+    never = FaultPart(name="late", kind="hold", where="a -> b", began=None, ended=None, hit=0)
+    assert "Faults whose time did not come: late (hold on a -> b)." in read(small(faults=[never])).text
+
+
+def test_of_very_many_events_the_first_are_listed() -> None:
+    many = [event("operation", "pause", "nic", 0.001 * number, 0.001 * number) for number in range(450)]
+    page = read(small(events=many))
+    assert "These are the first 200 of 450" in page.text
+    assert len(page.data().events) == 450
 
 
 def test_a_violation_is_told_whole_with_its_history_and_its_document() -> None:
@@ -231,6 +266,10 @@ def evil() -> Report:
         "violation_count": 2,
         "thresholds": [ThresholdPart(condition=EVIL, passed=False, measured=None, unit="count")],
         "series": series([EVIL], [EVIL]),
+        "events": [
+            event("fault", EVIL, EVIL, 0, None, name=EVIL),
+            event("death", EVIL, EVIL, 1, 1, result=EVIL),
+        ],
     }
     return base.model_copy(update=parts)
 
