@@ -106,6 +106,28 @@ class HistogramRow(IntEnum):
     """From a packet's planned send time to its completion."""
 
 
+class PhaseWord(IntEnum):
+    """What a source shows of one phase of its schedule (columns of the board's ``phases``); times in ns, 0: not yet."""
+
+    BEGAN = 0
+    ENDED = 1
+    SENT = 2
+    """Packets planned in this phase that have left; in the closed model those that left while it was on."""
+    COMPLETED = 3
+    """Of those, how many came back, whenever that was."""
+    RETURNED = 4
+    """Packets that came back while it was on, of whichever phase."""
+
+
+class PhaseHistogram(IntEnum):
+    """Histograms of the packets of one phase (rows of the board's ``phase_histograms``)."""
+
+    LATENCY = 0
+    """From the send to the completion."""
+    PLANNED = 1
+    """From the planned send time to the completion."""
+
+
 class NodeState(IntEnum):
     """States of a node, the words of N6-PNP-01."""
 

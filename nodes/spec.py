@@ -49,7 +49,8 @@ class NodeSpec:
     `tails` is the offset of the node's inbound cursors, u64[len(edges)][8]; `arm` the index of its arm word.
     `segments` names the segments ``packets``, ``rings`` and ``board``; `messages` slots follow those of the pool.
     `force` is what is forced on this node (`nodes.verifier.force`), `faults` what is wrong with it from the beginning
-    (`nodes.faults.fault`); `nice` is by how much its process gives way to others.
+    (`nodes.faults.fault`), `phases` how many phases its board has room for; `nice` is by how much its process gives way
+    to others.
     """
 
     node: int
@@ -78,6 +79,7 @@ class NodeSpec:
     faults: tuple[dict[str, Any], ...] = ()
     messages: int = 0
     nice: int = 0
+    phases: int = 0
 
     def pack(self) -> bytes:
         """Return the spec as msgpack."""

@@ -15,7 +15,7 @@ from typing import Any
 import msgpack
 import zmq
 
-from orchestrator.events import Done, Event, Failed, Forced, Hello, Replied, Violated
+from orchestrator.events import Done, Event, Failed, Forced, Hello, Reached, Replied, Violated
 
 MAX_MESSAGE = 65536
 _MAX_ITEMS = 4096
@@ -26,6 +26,7 @@ _SCHEMAS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "violation": {"rule": str, "handle": int, "message": str},
     "forced": {"allocation": int, "where": str},
     "done": {},
+    "phase": {"number": int},
     "failed": {"error": str, "message": str, "traceback": str},
 }
 """The kinds of messages, and the fields that each must have at least."""
@@ -136,6 +137,8 @@ def _event(node: int, message: dict[str, Any]) -> Event:
             return Violated(node, {key: value for key, value in message.items() if key != "kind"})
         case "forced":
             return Forced(node, message["allocation"], message["where"])
+        case "phase":
+            return Reached(node, message["number"])
         case "failed":
             return Failed(node, message["error"], message["message"], message["traceback"])
         case _:

@@ -62,6 +62,14 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """A source's schedule has come to the phase of this number, from 0; one more than the last: it is over."""
+
+    node: int
+    number: int
+
+
+@dataclass(frozen=True)
 class Violated:
     """A driver broke a rule of the contract; `details` is the violation as the report shows it."""
 
@@ -165,6 +173,7 @@ Event = (
     | Hello
     | Replied
     | Done
+    | Reached
     | Violated
     | Forced
     | Crashed

@@ -13,6 +13,7 @@ from nodes.status import Status
 from orchestrator.events import Replied
 
 if TYPE_CHECKING:
+    from orchestrator.phase_clock import PhaseClock
     from orchestrator.topology.model import FaultModel
     from shm.board import Board
 
@@ -59,7 +60,7 @@ class RunFaults:
     """The faults of one run, from its topology and from whoever adds more while it goes on.
 
     `nodes` are ids by name, `send` gives commands to nodes, `timers` are the run's, by key, `crash` kills a node so
-    that the others go on.
+    that the others go on. `phases` knows where sources are, for faults that go with a phase.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class RunFaults:
         send: Send,
         timers: dict[str, int],
         crash: Callable[[str], None],
+        phases: PhaseClock,
     ) -> None:
         self._faults = [_Running(row, model) for row, model in enumerate(models)]
         self._nodes = nodes
         self._send = send
         self._timers = timers
         self._crash = crash
+        self._phases = phases
         self._requests = 0
         self._started = 0
         self._over = False
@@ -83,7 +86,7 @@ class RunFaults:
         """Begin what is to be there from the beginning, and set timers for the rest; every node runs now (ns)."""
         self._started = now
         for fault in self._faults:
-            self._plan(fault, now, told=_from_the_start(fault.model))
+            self._plan(fault, now, told=_from_the_start(fault.model, self._phases))
 
     def add(self, model: FaultModel, now: int) -> None:
         """Add a fault to a run that goes on; raises ValueError when it cannot have it."""
@@ -93,6 +96,8 @@ class RunFaults:
             raise ValueError(f"the run has or had a fault {model.name!r}; give this one another name")
         if len(self._faults) >= MAX_FAULTS:
             raise ValueError(f"a run has at most {MAX_FAULTS} faults, and this one had them")
+        if model.during and self._phases.over(model.during):
+            raise ValueError(f"the phase {model.during} of this run is over; name one that is to come")
         fault = _Running(len(self._faults), model)
         self._faults.append(fault)
         self._plan(fault, now)
@@ -108,6 +113,16 @@ class RunFaults:
         if fault.model.kind == "crash" and fault.began is not None:
             raise ValueError(f"{fault.model.lower} was killed by {name} and cannot be started again")
         self._end(fault, now)
+
+    def reached(self, node: str, number: int, now: int) -> None:
+        """Begin and end what goes with the phases of a source, which has come to the one of this number."""
+        self._phases.reached(node, number)
+        self._keep_step(now)
+
+    def died(self, node: str, now: int) -> None:
+        """End what goes with a phase that no source is in any more, as this node is dead."""
+        self._phases.gone(node)
+        self._keep_step(now)
 
     def names(self) -> list[str]:
         """Return the names of all faults of the run, also of those that have ended."""
@@ -155,7 +170,24 @@ class RunFaults:
             for fault in self._faults
         ]
 
+    def _keep_step(self, now: int) -> None:
+        for fault in self._faults if self._started and not self._over else ():
+            if fault.model.during:
+                self._step(fault, now)
+
+    def _step(self, fault: _Running, now: int) -> None:
+        """Begin or end a fault that goes with a phase, where that is or was."""
+        if fault.began is None and fault.ended is None and self._phases.on(fault.model.during):
+            self._begin(fault, now)
+        elif fault.in_force and fault.model.kind != "crash" and self._phases.left(fault.model.during):
+            self._end(fault, now)
+
     def _plan(self, fault: _Running, now: int, *, told: bool = False) -> None:
+        if fault.model.during:
+            if told:
+                self._begin(fault, now, told=True)
+            self._step(fault, now)
+            return
         due = self._started + fault.model.at
         if due <= now:
             self._begin(fault, now, told=told)
@@ -215,11 +247,16 @@ def parts_of(model: FaultModel, row: int) -> dict[str, Fault]:
     }
 
 
-def faults_from_the_start(models: Iterable[FaultModel], node: str) -> tuple[dict[str, Any], ...]:
+def faults_from_the_start(
+    models: Iterable[FaultModel], node: str, phases: PhaseClock
+) -> tuple[dict[str, Any], ...]:
     """Return what a node is told of faults with its spec: those that must be there before the first packet."""
-    parts = [parts_of(model, row).get(node) for row, model in enumerate(models) if _from_the_start(model)]
+    parts = [
+        parts_of(model, row).get(node) for row, model in enumerate(models) if _from_the_start(model, phases)
+    ]
     return tuple(part.pack() for part in parts if part is not None)
 
 
-def _from_the_start(model: FaultModel) -> bool:
-    return not model.at and model.kind in _ON_PACKETS
+def _from_the_start(model: FaultModel, phases: PhaseClock) -> bool:
+    at_once = phases.first(model.during) if model.during else not model.at
+    return at_once and model.kind in _ON_PACKETS

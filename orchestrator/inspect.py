@@ -114,7 +114,8 @@ def _attached(specs: Sequence[NodeSpec], token: int) -> Iterator[tuple[dict[str,
     try:
         arena = Arena.map(attach(specs[0].segments["packets"]), specs[0].slots)
         boards = {
-            spec.name: Board(attach(spec.segments["board"]), len(spec.edges), spec.events) for spec in specs
+            spec.name: Board(attach(spec.segments["board"]), len(spec.edges), spec.events, spec.phases)
+            for spec in specs
         }
         yield boards, arena
     finally:

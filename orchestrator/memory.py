@@ -21,7 +21,7 @@ class RunMemory:
     def __init__(self, plan: Plan, segments: Mapping[str, Segment]) -> None:
         self._segments = segments
         self.boards = {
-            spec.name: Board(self.of(spec)["board"].buffer, len(spec.edges), spec.events)
+            spec.name: Board(self.of(spec)["board"].buffer, len(spec.edges), spec.events, spec.phases)
             for spec in plan.nodes
         }
         first = plan.nodes[0]

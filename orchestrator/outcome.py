@@ -8,7 +8,9 @@ from nodes.metrics import NodeState
 from orchestrator.bottleneck import generator_bottleneck
 from orchestrator.history import packet_history
 from orchestrator.observe import NodeView, Snapshot, observe
+from orchestrator.phases import RunPhases
 from orchestrator.report import Report, RunFacts, build_report
+from orchestrator.topology.phases import plans_of
 
 if TYPE_CHECKING:
     from orchestrator.run import Run
@@ -30,12 +32,14 @@ def report_of(run: Run) -> Report:
     if all(_at_rest(node) for node in snapshot.nodes.values()):
         snapshot = observe(specs, run.boards, run.arena, snapshot.time, settled=True)
     topology = run.topology
+    ended = run.ended or snapshot.time
+    phases = RunPhases(plans_of(topology.nodes), run.boards, run.started, ended)
     facts = RunFacts(
         id=run.id,
         name=run.name,
         seed=topology.seed,
         mode=run.mode,
-        duration_s=max(0, (run.ended or snapshot.time) - run.started) / 1e9,
+        duration_s=max(0, ended - run.started) / 1e9,
         ended=str(run.reason or "stopped"),
         drivers={name: node.driver for name, node in topology.nodes.items()},
         pids={spec.name: run.pids[spec.node] for spec in specs} if run.mode == "processes" else {},
@@ -47,6 +51,8 @@ def report_of(run: Run) -> Report:
         series=run.sampler.rows(),
         faults=run.faults,
         deeds=run.deeds,
+        phases=phases.rows(),
+        phase_metrics=phases.metrics(topology.thresholds),
     )
     return build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))
 

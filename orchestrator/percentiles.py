@@ -25,6 +25,11 @@ class Durations:
     p999: float | None
     maximum: float | None
 
+    def metrics(self, name: str) -> dict[str, float]:
+        """Return what conditions may name of durations that are called `name`, ns; nothing where there was none."""
+        values = {"p50": self.p50, "p90": self.p90, "p99": self.p99, "p99.9": self.p999, "max": self.maximum}
+        return {f"{name}.{rank}": value for rank, value in values.items() if value is not None}
+
 
 def added(histograms: Iterable[NDArray[np.uint64]]) -> NDArray[np.uint64]:
     """Return the sum of histograms (u64[BUCKETS]), bucket by bucket: nothing of what each counted is lost."""

@@ -21,7 +21,9 @@ from nodes.spec import EdgeSpec, NodeSpec, RingSpec
 from nodes.verifier.level import HISTORY_EVENTS, Level
 from orchestrator.faults import faults_from_the_start
 from orchestrator.niceness import niceness
+from orchestrator.phase_clock import PhaseClock
 from orchestrator.topology.model import NodeModel, Topology
+from orchestrator.topology.phases import phases_of
 from shm.arena import Arena
 from shm.board import Board
 from shm.handle import MAX_SLOTS
@@ -155,14 +157,16 @@ def compile_plan(
     sources = frozenset(draft.numbers[name] for name, driver in draft.classes.items() if driver.source)
     specs = []
     base = FIRST_SLOT
+    phases = PhaseClock(topology)
     for name, model in topology.nodes.items():
         level = topology.levels.get(name, topology.level)
         own = {
             "level": level,
             "events": EVENTS * (HISTORY_EVENTS if level >= Level.HISTORY else 1),
             "force": topology.force.on(name).pack(),
-            "faults": faults_from_the_start(topology.faults, name),
             "nice": niceness(len(sources)) if draft.numbers[name] in sources else 0,
+            "faults": faults_from_the_start(topology.faults, name, phases),
+            "phases": len(phases_of(model.options)),
         }
         specs.append(draft.spec(name, model, base, common | own))
         base += draft.pools[name] + MESSAGE_SLOTS
@@ -170,7 +174,9 @@ def compile_plan(
         f"{draft.prefix}rings": draft.rings.layout.size,
         f"{draft.prefix}packets": Arena.layout(draft.slots).size,
     }
-    segments |= {spec.segments["board"]: Board.layout(len(spec.edges), spec.events).size for spec in specs}
+    segments |= {
+        spec.segments["board"]: Board.layout(len(spec.edges), spec.events, spec.phases).size for spec in specs
+    }
     return Plan(tuple(specs), segments, _levels(draft.numbers, topology), sources)
 
 

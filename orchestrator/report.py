@@ -15,6 +15,7 @@ from orchestrator.fairness import evenness_metrics, fairness_of
 from orchestrator.faults import FaultRecord
 from orchestrator.observe import U64, Conservation, NodeView, Snapshot
 from orchestrator.percentiles import Durations, added, summarise
+from orchestrator.phases import PhaseFigures
 from orchestrator.report_model import (
     ConservationPart,
     EdgePart,
@@ -23,6 +24,7 @@ from orchestrator.report_model import (
     HeldPart,
     LatencyPart,
     NodePart,
+    PhasePart,
     ReceivedPart,
     Report,
     RunPart,
@@ -49,7 +51,8 @@ class RunFacts:
 
     `drivers` and `pids` are by node name, `violations` as the nodes reported them (`at` in ns after every node ran),
     `ended` says why the run stopped (``duration``, ``done``, ``interrupted``, ...). `error` is set when it broke off,
-    `void` says why its figures are those of the load generator.
+    `void` says why its figures are those of the load generator. `phase_metrics` are what
+    `thresholds` ask of phases.
     """
 
     id: str
@@ -68,6 +71,8 @@ class RunFacts:
     series: Sequence[SeriesRow] = ()
     faults: Sequence[FaultRecord] = ()
     deeds: Sequence[Deed] = ()
+    phases: Sequence[PhaseFigures] = ()
+    phase_metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = lambda handle: []) -> Report:
@@ -79,8 +84,8 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
     throughput = snapshot.conservation.completed / facts.duration_s if facts.duration_s > 0 else 0.0
     statuses = _statuses(nodes)
     violation_count = max(snapshot.total(Counter.VIOLATIONS), len(facts.violations))
-    metrics = _metrics(snapshot, throughput, statuses) | {"violations": violation_count}
-    metrics |= _durations("latency", latency) | _durations("planned", planned) | evenness_metrics(fairness)
+    metrics = dict(facts.phase_metrics) | _metrics(snapshot, throughput, statuses, violation_count)
+    metrics |= latency.metrics("latency") | planned.metrics("planned") | evenness_metrics(fairness)
     outcomes = evaluate(facts.thresholds, metrics)
     violations = _violations(facts, history_of)
     faults = [_fault(record) for record in facts.faults]
@@ -114,6 +119,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         floor_us=_floor(nodes),
         faults=faults,
         events=chronicle(faults, facts.deeds, violations),
+        phases=[_phase(of) for of in facts.phases],
     )
 
 
@@ -121,7 +127,9 @@ def _run(of: RunFacts) -> RunPart:
     return RunPart(id=of.id, name=of.name, seed=of.seed, mode=of.mode, duration_s=round(of.duration_s, 6))
 
 
-def _metrics(snapshot: Snapshot, throughput: float, statuses: Mapping[str, int]) -> dict[str, float]:
+def _metrics(
+    snapshot: Snapshot, throughput: float, statuses: Mapping[str, int], violations: int
+) -> dict[str, float]:
     of = snapshot.conservation
     return {
         "accepted": of.accepted,
@@ -131,13 +139,8 @@ def _metrics(snapshot: Snapshot, throughput: float, statuses: Mapping[str, int])
         "duplicated": of.duplicated,
         "received": snapshot.total(Counter.RECEIVED),
         "throughput_pps": throughput,
+        "violations": violations,
     } | {f"{STATUS_PREFIX}{name}": count for name, count in statuses.items()}
-
-
-def _durations(name: str, of: Durations) -> dict[str, float]:
-    """Return the metrics of what was measured under `name`, ns."""
-    values = {"p50": of.p50, "p90": of.p90, "p99": of.p99, "p99.9": of.p999, "max": of.maximum}
-    return {f"{name}.{rank}": value for rank, value in values.items() if value is not None}
 
 
 def _statuses(nodes: Iterable[NodeView]) -> dict[str, int]:
@@ -230,6 +233,21 @@ def _fault(of: FaultRecord) -> FaultPart:
         began=microseconds(of.began),
         ended=microseconds(of.ended),
         hit=of.hit,
+    )
+
+
+def _phase(of: PhaseFigures) -> PhasePart:
+    return PhasePart(
+        phase=of.name,
+        sources=list(of.sources),
+        began=microseconds(of.began),
+        ended=microseconds(of.ended),
+        rate_pps=None if of.rate is None else round(of.rate, 3),
+        sent=of.sent,
+        completed=of.completed,
+        throughput_pps=None if of.throughput is None else round(of.throughput, 3),
+        latency_us=_latency(of.latency),
+        planned_us=_latency(of.planned),
     )
 
 

@@ -216,6 +216,26 @@ class EventPart(_Part):
     result: str
 
 
+class PhasePart(_Part):
+    """One phase of the `sources` that plan it for the same time, all of them together.
+
+    It was on from `from_us` to `to_us` after every node ran (null: it did not begin); `rate_pps` was planned, on
+    average, null in the closed model. `sent` are its packets, `completed` those of them that came back, and durations
+    are theirs; `throughput_pps` counts what came back while it was on.
+    """
+
+    phase: str
+    sources: list[str]
+    began: Annotated[Microseconds, Field(alias="from_us")]
+    ended: Annotated[Microseconds, Field(alias="to_us")]
+    rate_pps: float | None
+    sent: int
+    completed: int
+    throughput_pps: float | None
+    latency_us: LatencyPart
+    planned_us: LatencyPart
+
+
 class ThresholdPart(_Part):
     """How one condition of `pass:` fared; `measured` is in `unit`."""
 
@@ -292,6 +312,7 @@ class Report(_Part):
     floor_us: FloorPart
     faults: list[FaultPart]
     events: list[EventPart]
+    phases: list[PhasePart]
 
     @property
     def exit_code(self) -> int:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.metrics import NodeState
 from orchestrator.chronicle import Deed
-from orchestrator.events import Broke, Crashed, Event, Exhausted, Phase, Replied
+from orchestrator.events import Broke, Crashed, Event, Exhausted, Phase, Reached, Replied
 from orchestrator.failures import OperationFailed
 from orchestrator.faults import FaultRecord, RunFaults
 from orchestrator.operations import Stack, Verb
+from orchestrator.phase_clock import PhaseClock
 from orchestrator.procedure import TIMER, Operation, Procedure, Send
 from orchestrator.script import Limits
 from orchestrator.topology.quoting import did_you_mean
@@ -146,6 +147,7 @@ class Steering:
             now = self.since_start(self.now())
             self._deeds.append(Deed("death", "bug-check", name, now, now))
         self._procedure.died(node)
+        self._faults.died(name, self.now())
 
     def _take_the_wheel(self, stack: Stack, send: Send, limits: Limits) -> None:
         def arm(after: int) -> None:
@@ -155,7 +157,8 @@ class Steering:
         self._crashed: set[str] = set()
         self._deeds: list[Deed] = []
         self._under_way = 0
-        self._faults = RunFaults(self.topology.faults, self.plan.numbers, send, self._timers, self._crash)
+        numbers, phases = self.plan.numbers, PhaseClock(self.topology)
+        self._faults = RunFaults(self.topology.faults, numbers, send, self._timers, self._crash, phases)
         self._procedure = Procedure(stack, self.plan.names, send, arm, limits.pause, self._told)
 
     @property
@@ -205,6 +208,9 @@ class Steering:
         """Take what operations and faults wait for; False for everything else."""
         if isinstance(event, Exhausted):
             return self._faults.unblock(self.now())
+        if isinstance(event, Reached):
+            self._faults.reached(self.plan.names[event.node], event.number, self.now())
+            return True
         return isinstance(event, Replied) and (
             self._procedure.answered(event) or self._faults.answered(event)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +15,7 @@ from orchestrator.report_model import (
     EventPart,
     FaultPart,
     LatencyPart,
+    PhasePart,
     Report,
     ThresholdPart,
 )
@@ -41,6 +43,8 @@ def render(report: Report) -> Group:
     parts += _figures(report)
     parts += [_line("" if index else "faults", _fault(of)) for index, of in enumerate(report.faults)]
     parts += _events(report.events)
+    if report.phases:
+        parts += [Text(), _phases(report.phases)]
     if report.thresholds:
         parts += [Text(), *_thresholds(report.thresholds)]
     parts += [Text(), _nodes(report), Text(), _edges(report.edges)]
@@ -262,6 +266,26 @@ def _nodes(report: Report) -> Table:
         ),
         numbers=columns[3:],
     )
+
+
+def phase_names(phases: Sequence[PhasePart]) -> list[str]:
+    """Return what to call phases: by their names, with a source where several of them have the same."""
+    shared = Counter(of.phase for of in phases)
+    return [f"{of.sources[0]}/{of.phase}" if shared[of.phase] > 1 else of.phase for of in phases]
+
+
+def _phases(phases: Sequence[PhasePart]) -> Table:
+    """Return a table of phases; durations count from planned times, in the closed model from the send."""
+    columns = ("phase", "from", "to", "rate", "sent", "completed", "per second", "p50", "p99", "p99.9", "max")
+    rows = []
+    for name, of in zip(phase_names(phases), phases, strict=True):
+        took = of.planned_us if of.planned_us.count else of.latency_us
+        rate = "max" if of.rate_pps is None else f"{of.rate_pps:,.0f}"
+        done = "-" if of.throughput_pps is None else f"{of.throughput_pps:,.0f}"
+        times = (duration(value) for value in (of.began, of.ended))
+        durations = (duration(value) for value in (took.p50, took.p99, took.p999, took.max))
+        rows.append((name, *times, rate, f"{of.sent:,}", f"{of.completed:,}", done, *durations))
+    return plain_table(columns, rows, numbers=columns[1:])
 
 
 def _edges(edges: Sequence[EdgePart]) -> Table:

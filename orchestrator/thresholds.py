@@ -34,7 +34,7 @@ def evaluate(thresholds: Iterable[Threshold], metrics: Mapping[str, float]) -> t
 
 def _judge(threshold: Threshold, metrics: Mapping[str, float]) -> Outcome:
     absent = 0.0 if threshold.metric.startswith(STATUS_PREFIX) else None
-    value = metrics.get(threshold.metric, absent)
+    value = metrics.get(threshold.name, absent)
     passed = value is not None and threshold.holds(value)
     if threshold.metric in DURATIONS:
         return Outcome(str(threshold), passed, None if value is None else value / 1000, "us")

@@ -7,6 +7,8 @@
     flows      | u64[1024] |
     histograms | u64[4][BUCKETS] |
     held       | u64[ports][BUCKETS] |
+    phases     | u64[phases][8] |
+    of phases  | u64[phases][2][BUCKETS] |
     recorder   | cursors u64[2] | arguments u64[events] | rows u64[events / 8][4] |
 
 Readers need no consent of the node and go on reading after its death.
@@ -28,6 +30,8 @@ PORT_COUNTERS = 16
 STATUSES = 32
 FLOWS = 1024
 HISTOGRAMS = 4
+PHASE_WORDS = 8
+PHASE_HISTOGRAMS = 2
 
 
 class Word(IntEnum):
@@ -39,10 +43,13 @@ class Word(IntEnum):
 
 
 class Board:
-    """A node's board, mapped by the node that writes it or by anyone who reads it."""
+    """A node's board, mapped by the node that writes it or by anyone who reads it.
 
-    def __init__(self, buffer: memoryview, ports: int, events: int) -> None:
-        arrays = self.layout(ports, events).map(buffer)
+    `phases` and `phase_histograms` have a row for each phase of a source that sends by phases.
+    """
+
+    def __init__(self, buffer: memoryview, ports: int, events: int, phases: int = 0) -> None:
+        arrays = self.layout(ports, events, phases).map(buffer)
         self.words = words_of(arrays["words"])
         self.counters = words_of(arrays["counters"])
         self.ports = [words_of(row) for row in arrays["ports"]]
@@ -50,13 +57,15 @@ class Board:
         self.flows = words_of(arrays["flows"])
         self.histograms = [Histogram(row) for row in arrays["histograms"]]
         self.held = [Histogram(row) for row in arrays["held"]]
+        self.phases = [words_of(row) for row in arrays["phases"]]
+        self.phase_histograms = [[Histogram(row) for row in rows] for rows in arrays["phase_histograms"]]
         self._arguments: NDArray[np.uint64] = arrays["arguments"]
         self._rows: NDArray[np.uint64] = arrays["rows"]
         self._cursors = words_of(arrays["cursors"])
 
     @staticmethod
-    def layout(ports: int, events: int) -> Layout:
-        """Return the layout of a board for `ports` ports and a recorder of `events` events (a power of two)."""
+    def layout(ports: int, events: int, phases: int = 0) -> Layout:
+        """Return the layout of a board for so many ports, phases and recorded events (these a power of two)."""
         layout = Layout()
         layout.add("words", "u8", 8)
         layout.add("counters", "u8", COUNTERS)
@@ -65,6 +74,8 @@ class Board:
         layout.add("flows", "u8", FLOWS)
         layout.add("histograms", "u8", HISTOGRAMS, BUCKETS)
         layout.add("held", "u8", max(ports, 1), BUCKETS)
+        layout.add("phases", "u8", phases, PHASE_WORDS)
+        layout.add("phase_histograms", "u8", phases, PHASE_HISTOGRAMS, BUCKETS)
         layout.add("cursors", "u8", 2)
         layout.add("arguments", "u8", events)
         layout.add("rows", "u8", events // EVENTS_PER_ROW, ROW_WORDS)

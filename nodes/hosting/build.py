@@ -62,7 +62,7 @@ def build_node(
     Raises what the driver's constructor raises, and DriverNotFound when the class is no driver.
     """
     arena = Arena.map(segments["packets"].buffer, spec.slots)
-    board = Board(segments["board"].buffer, len(spec.edges), spec.events)
+    board = Board(segments["board"].buffer, len(spec.edges), spec.events, spec.phases)
     recorder = board.recorder()
     if trace is not None:
         recorder = TracedRecorder(recorder, spec.node, trace)

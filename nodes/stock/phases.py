@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -22,9 +23,13 @@ _UNITS = {
 }
 _DURATION = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ns|us|ms|s|m|h)"
 _PHASE = re.compile(
-    _DURATION + r"@(?:(max)|([0-9]{1,10})(?:\.\.([0-9]{1,10}))?|([0-9]{1,7})x" + _DURATION + ")"
+    r"(?:([a-z][a-z0-9_-]{0,31})=)?"
+    + _DURATION
+    + r"@(?:(max)|([0-9]{1,10})(?:\.\.([0-9]{1,10}))?|([0-9]{1,7})x"
+    + _DURATION
+    + ")"
 )
-_EXAMPLE = "write e.g. 2s@10000, 5s@10000..80000, 1s@0, 1s@64x10ms, 3s@max"
+_EXAMPLE = "write e.g. 2s@10000, peak=5s@10000..80000, 1s@0, 1s@64x10ms, 3s@max"
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Phase:
     """One phase of `duration` ns.
 
     Open: from `first` to `last` packets per second, or, where `every` is set, `burst` packets at once each `every` ns.
-    `closed`: as many as the window lets through.
+    `closed`: as many as the window lets through. `name` is what a user calls it, or its number, counted from 1.
     """
 
     duration: int
@@ -41,6 +46,7 @@ class Phase:
     burst: int = 0
     every: int = 0
     closed: bool = False
+    name: str = ""
 
     @property
     def packets(self) -> float:
@@ -51,7 +57,7 @@ class Phase:
 
 
 def parse_phases(text: str) -> tuple[Phase, ...]:
-    """Read ``DURATION@RATE, ...``, none for an empty text.
+    """Read ``DURATION@RATE, NAME=DURATION@RATE, ...``, none for an empty text.
 
     RATE is packets per second (``10000``), a ramp (``10000..80000``), bursts (``64x10ms``: 64 packets every 10 ms) or
     ``max``, the closed model. Raises ValueError, with what to write instead, for anything else.
@@ -61,26 +67,31 @@ def parse_phases(text: str) -> tuple[Phase, ...]:
         raise ValueError(
             f"{len(parts)} phases, at most {MOST_PHASES} are possible; let ramps take the place of steps"
         )
-    return tuple(map(_parse, parts))
+    phases = tuple(_parse(part, number) for number, part in enumerate(parts, start=1))
+    named = Counter(phase.name for phase in phases)
+    twice = next((name for name, count in named.items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"two phases are called {twice!r}; give one of them another name")
+    return phases
 
 
-def _parse(text: str) -> Phase:
+def _parse(text: str, number: int) -> Phase:
     match = _PHASE.fullmatch(text)
     if match is None:
         raise ValueError(f"{text[:40]!r} is not a phase; {_EXAMPLE}")
-    amount, unit, closed, first, last, burst, gap, gap_unit = match.groups()
-    duration = _nanoseconds(amount, unit)
+    name, amount, unit, closed, first, last, burst, gap, gap_unit = match.groups()
+    duration, name = _nanoseconds(amount, unit), name or str(number)
     if closed:
-        return Phase(duration, closed=True)
+        return Phase(duration, closed=True, name=name)
     if burst:
         every = _nanoseconds(gap, gap_unit)
         if int(burst) * _UNITS["s"] > FASTEST * every:
             raise ValueError(f"{text!r} is faster than {FASTEST:,} packets per second; {_EXAMPLE}")
-        return Phase(duration, burst=int(burst), every=every)
+        return Phase(duration, burst=int(burst), every=every, name=name)
     rates = int(first), int(last or first)
     if max(rates) > FASTEST:
         raise ValueError(f"{text!r} is faster than {FASTEST:,} packets per second; {_EXAMPLE}")
-    return Phase(duration, *rates)
+    return Phase(duration, *rates, name=name)
 
 
 def _nanoseconds(amount: str, unit: str) -> int:

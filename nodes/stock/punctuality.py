@@ -44,8 +44,14 @@ class Punctuality:
 
     def completed(self, slots: Slots, now: int) -> None:
         """Note packets that are back; those without a time are left out."""
+        took = self.took(slots, now)
+        if len(took):
+            self._histogram.record(took)
+
+    def took(self, slots: Slots, now: int) -> NDArray[np.uint64]:
+        """Return how long packets that are back took from their planned times, ns; those without one are left out."""
         planned = self._planned[slots - self._base]
         if not planned.all():
             planned = planned[planned > 0]
-        if len(planned):
-            self._histogram.record(np.uint64(now) - planned)
+        took: NDArray[np.uint64] = np.uint64(now) - planned
+        return took

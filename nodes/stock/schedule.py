@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +27,18 @@ Draw = Callable[[NDArray[np.uint64]], NDArray[np.float64]]
 class Stretch:
     """A part of a schedule, `begin` to `end` ns after its beginning: here one in the closed model.
 
-    `count` is how many packets it plans, where it is `planned` at all.
+    `count` is how many packets it plans, where it is `planned` at all; `first_phase` is the number of its first phase
+    in the schedule.
     """
 
     planned = False
     count = 0
+    first_phase = 0
 
     def __init__(self, phases: Sequence[Phase], begin: int) -> None:
         self.begin = begin
         self.end = min(begin + sum(phase.duration for phase in phases), ENDLESS)
+        self._begins = list(accumulate((phase.duration for phase in phases[:-1]), initial=begin))
 
     def due(self, elapsed: int) -> int:
         """Return how many packets may have left `elapsed` ns after the schedule's beginning."""
@@ -49,9 +52,21 @@ class Stretch:
         """Return when packets of these numbers, in ascending order, shall leave, ns after the schedule's beginning."""
         raise NotImplementedError("in the closed model no packet has a time of its own")
 
+    def phase_at(self, elapsed: int) -> int:
+        """Return the number in the schedule of the phase that is on at `elapsed`; the last one's beyond the end."""
+        return self.first_phase + max(bisect_right(self._begins, elapsed) - 1, 0)
+
+    def phase_begin(self, number: int) -> int:
+        """Return when the phase of this number in the schedule begins, which is one of this stretch."""
+        return self._begins[number - self.first_phase]
+
     def phase_end(self, elapsed: int) -> int:
         """Return when the phase ends that is on at `elapsed`."""
-        return self.end
+        return [*self._begins[1:], self.end][self.phase_at(elapsed) - self.first_phase]
+
+    def phases_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers of the phases in which packets of these numbers, in ascending order, shall leave."""
+        raise NotImplementedError("in the closed model no packet has a phase of its own")
 
 
 class PlannedStretch(Stretch):
@@ -62,7 +77,7 @@ class PlannedStretch(Stretch):
     def __init__(self, phases: Sequence[Phase], begin: int, draw: Draw | None = None) -> None:
         super().__init__(phases, begin)
         durations = [phase.duration for phase in phases]
-        self._starts = begin + np.cumsum([0, *durations[:-1]])
+        self._starts = np.array(self._begins)
         self._before = np.cumsum([0.0, *(phase.packets for phase in phases)])
         self._durations = np.array(durations, np.float64)
         self._first = np.array([phase.first for phase in phases], np.float64)
@@ -73,6 +88,7 @@ class PlannedStretch(Stretch):
         self._blocks: dict[int, NDArray[np.float64]] = {}
         self._near: list[int] = []
         self._near_first = 0
+        self._firsts: list[int] = []
         self.count = ENDLESS if self.end >= ENDLESS else self._planned_before(float(self._before[-1]))
 
     def due(self, elapsed: int) -> int:
@@ -104,10 +120,15 @@ class PlannedStretch(Stretch):
         offsets: NDArray[np.int64] = self._starts[phase] + np.minimum(times, duration).astype(np.int64)
         return offsets
 
-    def phase_end(self, elapsed: int) -> int:
-        """Return when the phase ends that is on at `elapsed`."""
-        phase = max(int(np.searchsorted(self._starts, elapsed, "right")) - 1, 0)
-        return int(self._starts[phase]) + int(self._durations[phase])
+    def phases_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers of the phases in which packets of these numbers, in ascending order, shall leave."""
+        firsts = self._firsts = self._firsts or [
+            self._planned_before(position) for position in self._before[:-1].tolist()
+        ]
+        first, last = (bisect_right(firsts, number) - 1 for number in (int(numbers[0]), int(numbers[-1])))
+        if first == last:
+            return np.full(len(numbers), self.first_phase + first)
+        return self.first_phase + np.searchsorted(firsts, numbers, "right") - 1
 
     def _planned_by(self, elapsed: int) -> float:
         """Return the position that the phases have reached."""
@@ -156,10 +177,12 @@ class PlannedStretch(Stretch):
 def stretches(phases: Sequence[Phase], draw_of: Callable[[int], Draw] | None = None) -> list[Stretch]:
     """Return the stretches of a schedule; `draw_of` returns the chance of each by its number, None for even gaps."""
     found: list[Stretch] = []
-    begin = 0
+    begin = phases_before = 0
     for closed, group in groupby(phases, lambda phase: phase.closed):
         draw = None if draw_of is None else draw_of(len(found))
         alike = list(group)
         found.append(Stretch(alike, begin) if closed else PlannedStretch(alike, begin, draw))
+        found[-1].first_phase = phases_before
+        phases_before += len(alike)
         begin = found[-1].end
     return found

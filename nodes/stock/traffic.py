@@ -19,6 +19,7 @@ from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.flows import Lane, Sender
 from nodes.stock.frame_sizes import FrameSizes
+from nodes.stock.phase_books import PhaseBooks
 from nodes.stock.phases import ENDLESS, FASTEST, Phase, parse_phases
 from nodes.stock.punctuality import Punctuality
 from nodes.stock.schedule import Draw, stretches
@@ -44,7 +45,7 @@ class TrafficOptions:
     )
     phases: str = field(
         default="",
-        metadata={"help": "instead of a rate e.g. 2s@10000, 5s@10000..80000, 1s@0, 1s@64x10ms, 3s@max"},
+        metadata={"help": "instead of a rate e.g. 2s@10000, peak=5s@10000..80000, 1s@0, 1s@64x10ms, 3s@max"},
     )
     arrivals: Annotated[str, Choice(("even", "poisson"))] = field(
         default="even", metadata={"help": "gaps between planned packets: even, or drawn from the seed"}
@@ -113,6 +114,8 @@ class Traffic(Protocol):
         self._ahead = deque(stretches(options.schedule(), drawn))
         self._plans = any(stretch.planned for stretch in self._ahead)
         self._stretch = self._ahead.popleft()
+        self._books = PhaseBooks(self._node, self._punctuality) if options.phases else None
+        self._border = 0 if self._books else ENDLESS
         self._flows = self._node.board.flows
         self._node.board.counters[Counter.FLOWS] = options.senders
         self._senders = [Sender(number, place, options.senders) for place in range(options.senders)]
@@ -188,6 +191,8 @@ class Traffic(Protocol):
         self._starvation.fed(now)
         if self._plans:
             self._punctuality.completed(chain.slots, now)
+        if self._books is not None:
+            self._books.completed(chain.slots, now)
         if not lane.spare_count:
             lane.free_since = now
         lane.give(chain)
@@ -195,12 +200,16 @@ class Traffic(Protocol):
         self._finish()
 
     def _finish(self) -> None:
-        """Say so when nothing is out and nothing is left to send."""
-        if any(lane.binding.outstanding for lane in self._lanes.values()):
-            return
-        self._starvation.end(self.now)
+        """Say so when nothing is left to send, and when nothing is out any more either."""
         over = not self._ahead and self.now - self._epoch >= self._stretch.end
-        if not self._wanted(self._stretch.count if over else ENDLESS):
+        out = any(lane.binding.outstanding for lane in self._lanes.values())
+        if not out:
+            self._starvation.end(self.now)
+        if (out and not (over and self._books)) or self._wanted(self._stretch.count if over else ENDLESS):
+            return
+        if self._books is not None:
+            self._books.leave(self.now)
+        if not out:
             self.report_done()
 
     def _wanted(self, due: int) -> bool:
@@ -229,7 +238,10 @@ class Traffic(Protocol):
             for sender in self._senders:
                 sender.begin()
                 sender.waits_since = self.now
+            self._border = 0 if self._books else ENDLESS
             self._wake(0)
+        if self._books is not None and elapsed >= self._border:
+            self._border = self._books.reach(self._stretch, elapsed, self.now)
         return self._allowed(elapsed)
 
     def _allowed(self, elapsed: int) -> int:
@@ -238,9 +250,11 @@ class Traffic(Protocol):
 
     def _wait(self) -> None:
         """Set the timer for what comes next in the schedule, if there is more to come and none is set."""
+        if self._books is not None:
+            self._due()
         if self._timer is None and self._wanted(ENDLESS):
             elapsed = self.now - self._epoch
-            due = self._stretch.next_due(elapsed)
+            due = min(self._stretch.next_due(elapsed), self._border)
             if due < ENDLESS:
                 self._wake(due - elapsed)
 
@@ -286,7 +300,10 @@ class Traffic(Protocol):
         serials = sender.serials(count)
         sequence = np.arange(sender.sequence, sender.sequence + count, dtype=np.uint64)
         lengths = self._sizes.draw(self.rng, sender.stream, sequence)
-        planned = self._plan(lane, chain, sender.numbers(serials))
+        numbers = sender.numbers(serials)
+        planned = self._plan(lane, chain, numbers)
+        if self._books is not None:
+            self._books.sent(chain.slots, self._stretch, numbers)
         if self._starvation.since == NOT_WAITING:
             self._starvation.begin(max(int(planned[0]), lane.free_since))
         if self._many:

@@ -30,6 +30,7 @@ _KNOWN: tuple[tuple[str, str, type[Failure]], ...] = (
     ("orchestrator.capture_formats", "CaptureError", InvalidInput),
     ("orchestrator.drivers", "UnknownDriver", InvalidInput),
     ("orchestrator.stress.senders", "LoadMismatch", InvalidInput),
+    ("orchestrator.topology.phases", "NoSuchPhase", InvalidInput),
     ("orchestrator.inspect", "NoSuchRun", InvalidInput),
     ("orchestrator.report_file", "NotAReport", InvalidInput),
     ("orchestrator.query", "NoSuchNode", InvalidInput),

@@ -67,7 +67,7 @@ class Wishes:
     "--rate", type=click.IntRange(min=1), help="Packets/s of all senders together, whatever comes back."
 )
 @click.option(
-    "--phases", metavar="TEXT", help="Rates of all senders together, e.g. 2s@10000, 5s@10000..80000, 3s@max."
+    "--phases", metavar="TEXT", help="Rates of all senders together, e.g. 2s@10000, peak=5s@80000, 3s@max."
 )
 @click.option(
     "--arrivals",
@@ -179,6 +179,7 @@ def _loaded(topology: Topology, wishes: Wishes, planned_ns: int, catalogue: Cata
     from orchestrator.stress.jobs import JOBS, Wish
     from orchestrator.stress.judgement import with_conditions
     from orchestrator.stress.senders import forgotten, with_load
+    from orchestrator.topology.phases import check_phases
 
     left_out = forgotten(topology, wishes.load)
     for condition in left_out:
@@ -189,7 +190,9 @@ def _loaded(topology: Topology, wishes: Wishes, planned_ns: int, catalogue: Cata
     else:
         topology = with_load(topology, wishes.load, catalogue)
     topology = with_verification(topology, wishes.levels, wishes.forced)
-    return with_conditions(topology, wishes.conditions, left_out)
+    topology = with_conditions(topology, wishes.conditions, left_out)
+    check_phases(topology)
+    return topology
 
 
 def _setting(wishes: Wishes, planned_ns: int, topology: Topology, catalogue: Catalogue) -> Setting:

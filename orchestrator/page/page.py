@@ -21,7 +21,7 @@ from orchestrator.page.figures import short_count
 from orchestrator.page.picture import picture_of
 from orchestrator.page.spectrum import spectrum_of, strips_of
 from orchestrator.report_model import EventPart, Report, ThresholdPart, Verdict, ViolationPart
-from orchestrator.text import duration, size
+from orchestrator.text import duration, phase_names, size
 
 MORE_OF_A_KIND = 25
 MOST_EVENTS = 200
@@ -113,6 +113,7 @@ def to_html(report: Report) -> str:
             },
             late=_late(report),
             senders=_senders(report),
+            phases=list(zip(phase_names(report.phases), report.phases, strict=True)),
             most_of_a_status=max(report.statuses.values(), default=0),
         )
     )

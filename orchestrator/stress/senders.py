@@ -14,7 +14,7 @@ from nodes.hosting.loader import load_driver
 from nodes.stock.phases import parse_phases
 from orchestrator.drivers import Catalogue
 from orchestrator.topology.model import BindingModel, NodeModel, Topology
-from orchestrator.topology.threshold import COUNTS, Threshold
+from orchestrator.topology.threshold import COUNTS, PHASE_COUNTS, Threshold
 
 MOST_IN_FLIGHT = 16384
 """Packets that senders may have in flight together where nobody says how many."""
@@ -22,6 +22,7 @@ _FEWEST, _MOST = 32, 1024
 _ASKERS = frozenset({"oid-storm"})
 """Sources that send no packets."""
 _ALWAYS_MEANT = frozenset({"lost", "duplicated", "violations", "in_flight"})
+_COUNT_PACKETS = frozenset((*COUNTS, *PHASE_COUNTS)) - _ALWAYS_MEANT
 
 
 class LoadMismatch(ValueError):
@@ -126,8 +127,11 @@ def forgotten(topology: Topology, load: Load) -> list[Threshold]:
     return [
         condition
         for condition in topology.thresholds
-        if condition.operator in ("==", ">=", ">")
-        and (condition.metric.startswith("statuses.") or condition.metric in set(COUNTS) - _ALWAYS_MEANT)
+        if (condition.phase and load.phases is None)
+        or (
+            condition.operator in ("==", ">=", ">")
+            and (condition.metric.startswith("statuses.") or condition.metric in _COUNT_PACKETS)
+        )
     ]
 
 

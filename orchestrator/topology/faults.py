@@ -13,6 +13,7 @@ from nodes.options import Quantity
 from nodes.status import SEND_STATUSES, Status
 from orchestrator.topology.document import Document, read_document
 from orchestrator.topology.model import FaultModel, Frozen, Name, Topology
+from orchestrator.topology.phases import NoSuchPhase, Plans, plans_of, sources_in
 from orchestrator.topology.problems import Path
 from orchestrator.topology.quantities import QuantityField, quantity
 from orchestrator.topology.quoting import did_you_mean, quoted
@@ -56,7 +57,10 @@ class FaultEntry(Frozen):
 
     name: Annotated[Name, Field(description="name of the fault; every draw is made from it")]
     on: Annotated[str, Field(description="where: a wire or binding as upper -> lower, or a node")]
-    at: Annotated[_Time, Field(description="time since every node runs")] = 0
+    at: Annotated[_Time | None, Field(description="time since every node runs")] = None
+    during: Annotated[
+        str | None, Field(description="instead: while this phase is on, PHASE or NODE/PHASE")
+    ] = None
     lasts: Annotated[_Spell | None, Field(alias="for", description="how long; without, to the end")] = None
     drop: Annotated[_Share | None, Field(description="share of frames that vanish")] = None
     delay: Annotated[_Time | None, Field(description="frames or completions come later by this")] = None
@@ -88,12 +92,14 @@ def read_faults(
     kinds: Mapping[str, str | None],
     bindings: Iterable[tuple[str, str]],
     wires: Iterable[tuple[str, str]],
+    plans: Plans,
 ) -> list[FaultModel]:
     """Read ``{name: noisy, on: nic0 -> nic1, drop: 1%}`` entries.
 
-    `kinds` gives the kind of each node, `bindings` and `wires` the pairs that they join.
+    `kinds` gives the kind of each node, `bindings` and `wires` the pairs that they join, `plans` the phases of each
+    source.
     """
-    map_ = _Map(kinds, frozenset(bindings), frozenset(wires))
+    map_ = _Map(kinds, frozenset(bindings), frozenset(wires), plans)
     faults: list[FaultModel] = []
     if len(entries) > MAX_FAULTS:
         document.add(("faults",), f"{len(entries)} faults are too many", f"at most {MAX_FAULTS}")
@@ -117,9 +123,8 @@ def parse_fault(topology: Topology, written: Mapping[str, str]) -> FaultModel:
     document = read_document(json.dumps({"faults": [dict(written)]}), "fault")
     kinds = {name: node.kind for name, node in topology.nodes.items()}
     pairs = [(binding.upper, binding.lower) for binding in topology.bindings]
-    found = read_faults(
-        document, document.data["faults"], kinds, pairs, [(wire.a, wire.b) for wire in topology.wires]
-    )
+    wires = [(wire.a, wire.b) for wire in topology.wires]
+    found = read_faults(document, document.data["faults"], kinds, pairs, wires, plans_of(topology.nodes))
     if document.problems:
         texts = [
             f"{problem.path.removeprefix('faults[0]').lstrip('.') or 'fault'}: {problem.message}"
@@ -134,6 +139,7 @@ def written_fault(fault: FaultModel) -> dict[str, Any]:
     """Return a fault as a user would write it: the inverse of reading it."""
     content: dict[str, Any] = {"name": fault.name, "on": fault.where}
     content |= {"at": format_duration(fault.at)} if fault.at else {}
+    content |= {"during": fault.during} if fault.during else {}
     content |= {"for": format_duration(fault.lasts)} if fault.lasts and fault.kind != "stop" else {}
     share = format_fraction(fault.share)
     match fault.kind:
@@ -161,10 +167,12 @@ class _Map:
         kinds: Mapping[str, str | None],
         bindings: frozenset[tuple[str, str]],
         wires: frozenset[tuple[str, str]],
+        plans: Plans,
     ) -> None:
         self._kinds = kinds
         self._bindings = bindings
         self._wires = wires | {(b, a) for a, b in wires}
+        self._plans = plans
 
     def place(self, document: Document, entry: FaultEntry, path: Path) -> FaultModel | None:
         """Return the fault that an entry describes; None, with a problem noted, when it makes no sense."""
@@ -176,6 +184,7 @@ class _Map:
             return None
         [kind] = kinds
         self._check_extras(document, entry, kind, path)
+        self._check_time(document, entry, path)
         arrow = "<->" if "<->" in entry.on else "->"
         upper, joined, lower = (part.strip() for part in entry.on.partition(arrow))
         if not joined:
@@ -189,7 +198,8 @@ class _Map:
             lower=lower,
             upper=upper,
             both=joined == "<->",
-            at=entry.at,
+            at=entry.at or 0,
+            during=entry.during or "",
             lasts=entry.stop or entry.lasts or 0,
             share=_share(entry, kind),
             delay=entry.delay or 0,
@@ -213,6 +223,16 @@ class _Map:
             document.add((*path, "status"), text, did_you_mean(entry.status, _STATUSES))
         if entry.crash is False:
             document.add((*path, "crash"), "a fault that is none", "write crash: true")
+
+    def _check_time(self, document: Document, entry: FaultEntry, path: Path) -> None:
+        if entry.during is None:
+            return
+        if entry.at is not None:
+            document.add((*path, "at"), "during says when it begins", "leave at out, or during")
+        try:
+            sources_in(self._plans, entry.during)
+        except NoSuchPhase as wrong:
+            document.add((*path, "during"), wrong.message, wrong.hint)
 
     def _check_place(
         self, document: Document, path: Path, kind: str, pair: tuple[str, str], *, both: bool

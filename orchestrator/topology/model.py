@@ -102,6 +102,7 @@ class EventModel(Frozen):
 class FaultModel(Frozen):
     """Describe a fault: `at` ns after every node runs it begins, `lasts` ns later it ends (0: with the run).
 
+    With `during` it begins and ends with that phase of the run's sources instead, or after `lasts` if that is sooner.
     It is on the wire or binding from `upper` to `lower` (with `both`, on the wire the other way as well), or on the
     node `lower` with `upper` empty. What a kind has no use for stays at its default: `share` of packets, `delay` and
     `jitter` in ns, `gap` packets, `status` by name, `rate` per second.
@@ -120,6 +121,7 @@ class FaultModel(Frozen):
     gap: int = 0
     status: str = ""
     rate: int = 0
+    during: str = ""
 
     @property
     def where(self) -> str:

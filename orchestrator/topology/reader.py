@@ -15,6 +15,7 @@ from orchestrator.topology.faults import read_faults
 from orchestrator.topology.links import read_bindings, read_wires
 from orchestrator.topology.model import MAX_NODES, NAME_PATTERN, NodeModel, Topology
 from orchestrator.topology.options import make_options, node_model
+from orchestrator.topology.phases import NoSuchPhase, Plans, plans_of, sources_in
 from orchestrator.topology.problems import Problem, TopologyError
 from orchestrator.topology.quoting import quoted
 from orchestrator.topology.shape import Header, read
@@ -50,7 +51,8 @@ def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: 
     edges = {name: (driver.upper_edge, driver.lower_edge) for name, driver in known.items()}
     bindings = read_bindings(document, _section(document, "bindings", list), kinds, edges)
     wires = read_wires(document, _section(document, "wires", list), kinds)
-    thresholds = _read_thresholds(document, _section(document, "pass", list))
+    plans = plans_of(nodes)
+    thresholds = _read_thresholds(document, _section(document, "pass", list), plans)
     policy = read_policy(document)
     verification = read_verify(document, nodes)
     events = read_events(document, _section(document, "events", list), kinds, bindings)
@@ -60,6 +62,7 @@ def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: 
         kinds,
         [(binding.upper, binding.lower) for binding in bindings],
         [(wire.a, wire.b) for wire in wires],
+        plans,
     )
     if document.problems or header is None:
         raise TopologyError(source_name, document.problems)
@@ -150,7 +153,7 @@ def _find_driver(
     return driver
 
 
-def _read_thresholds(document: Document, section: list[Any]) -> list[Threshold]:
+def _read_thresholds(document: Document, section: list[Any], plans: Plans) -> list[Threshold]:
     thresholds = []
     for index, text in enumerate(section):
         path = ("pass", index)
@@ -159,7 +162,9 @@ def _read_thresholds(document: Document, section: list[Any]) -> list[Threshold]:
             continue
         try:
             thresholds.append(parse_threshold(text))
-        except UnitError as error:
+            if thresholds[-1].phase:
+                sources_in(plans, thresholds[-1].phase)
+        except (UnitError, NoSuchPhase) as error:
             document.add(path, error.message, error.hint)
     return thresholds
 

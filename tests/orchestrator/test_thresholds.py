@@ -8,6 +8,7 @@ from orchestrator.thresholds import Outcome, evaluate
 from orchestrator.topology.threshold import parse_threshold
 
 MEASURED = {"lost": 0, "throughput_pps": 1234.5, "latency.p99": 2_000_000.0, "statuses.SUCCESS": 9}
+MEASURED |= {"phases.peak.latency.p99": 3_000_000.0, "phases.bulk/2.sent": 5}
 
 
 def judged(*conditions: str) -> list[Outcome]:
@@ -24,6 +25,9 @@ def judged(*conditions: str) -> list[Outcome]:
         ("latency.p99 < 2ms", False),
         ("latency.p99 <= 2ms", True),
         ("statuses.SUCCESS != 9", False),
+        ("phases.peak.latency.p99 < 3ms", False),
+        ("phases.bulk/2.sent == 5", True),
+        ("phases.2.sent == 5", False),
     ],
 )
 def test_a_condition_holds_or_not(condition: str, passed: bool) -> None:

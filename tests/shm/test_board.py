@@ -29,6 +29,17 @@ def test_a_reader_sees_what_the_node_wrote(memory: memoryview) -> None:
     assert [column.tolist() for column in reader.events()] == [[3], [77], [1]]
 
 
+def test_a_source_that_sends_by_phases_has_a_row_for_each() -> None:
+    memory = memoryview(bytearray(Board.layout(1, EVENTS, 2).size))
+    writer, reader = Board(memory, 1, EVENTS, 2), Board(memory, 1, EVENTS, 2)
+    writer.phases[1][0] = 5
+    writer.phase_histograms[1][1].record(np.array([100], np.uint64))
+    writer.recorder().record(3, np.array([77], np.uint64), 1)
+    assert [row[0] for row in reader.phases] == [0, 5]
+    assert [[of.counts.sum() for of in rows] for rows in reader.phase_histograms] == [[0, 0], [0, 1]]
+    assert Board(memoryview(bytearray(Board.layout(1, EVENTS).size)), 1, EVENTS).phases == []
+
+
 def test_completions_are_counted_by_status(memory: memoryview) -> None:
     board = Board(memory, 3, EVENTS)
     for status, count in ((0, 5), (0xC000009A, 2), (0, 3)):

@@ -12,14 +12,19 @@ S = 1_000 * MS
 
 
 def test_every_form_of_a_phase_is_read() -> None:
-    text = "2s@10000, 5s@10000..80000,1.5ms@0 , 3s@max, 1m@64x10ms"
+    text = "2s@10000, peak=5s@10000..80000,1.5ms@0 , 3s@max, r-1=1m@64x10ms"
     assert parse_phases(text) == (
-        Phase(2 * S, 10_000, 10_000),
-        Phase(5 * S, 10_000, 80_000),
-        Phase(1_500_000),
-        Phase(3 * S, closed=True),
-        Phase(60 * S, burst=64, every=10 * MS),
+        Phase(2 * S, 10_000, 10_000, name="1"),
+        Phase(5 * S, 10_000, 80_000, name="peak"),
+        Phase(1_500_000, name="3"),
+        Phase(3 * S, closed=True, name="4"),
+        Phase(60 * S, burst=64, every=10 * MS, name="r-1"),
     )
+
+
+def test_no_two_phases_have_one_name() -> None:
+    with pytest.raises(ValueError, match="two phases are called 'peak'; give one of them another name"):
+        parse_phases("peak=1s@5, 1s@0, peak=1s@5")
 
 
 def test_no_text_is_no_phase() -> None:
@@ -44,11 +49,11 @@ def test_a_phase_plans_so_many_packets(text: str, packets: float) -> None:
     "text",
     [
         *("fast", "2s", "2@100", "2s@", "2s@-1", "2s@1e5", "2s@1..2..3"),
-        *("2s@max..5", "2s@5xmax", "1s@5,", "0s@5", "0.1ns@5"),
+        *("2s@max..5", "2s@5xmax", "1s@5,", "0s@5", "0.1ns@5", "Peak=1s@5", "2=1s@5", "=1s@5"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match=r"write e\.g\. 2s@10000, 5s@10000\.\.80000"):
+    with pytest.raises(ValueError, match=r"write e\.g\. 2s@10000, peak=5s@10000\.\.80000"):
         parse_phases(text)
 
 

@@ -79,6 +79,27 @@ def test_phases_in_the_closed_model_stand_between_planned_ones() -> None:
     assert (found[1].next_due(3 * S), found[1].next_due(4 * S)) == (4 * S, ENDLESS)
 
 
+def test_a_schedule_knows_which_phase_is_on_until_when() -> None:
+    found = stretches(parse_phases("1s@10, 1s@20, 2s@max, 1s@max, 1s@10"))
+    assert [of.first_phase for of in found] == [0, 2, 4]
+    at = [(0, 0), (0, S - 1), (0, S), (1, 2 * S), (1, 4 * S), (1, 9 * S), (2, 5 * S)]
+    assert [found[stretch].phase_at(elapsed) for stretch, elapsed in at] == [0, 0, 1, 2, 3, 3, 4]
+    ends = [found[stretch].phase_end(elapsed) for stretch, elapsed in at]
+    assert ends == [S, S, 2 * S, 4 * S, 5 * S, 5 * S, 6 * S]
+    assert [found[1].phase_begin(number) for number in (2, 3)] == [2 * S, 4 * S]
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_a_packet_is_of_the_phase_in_which_it_shall_leave(drawn: bool) -> None:
+    stretch = planned(f"{MIXED}, 1ms@0, 1ms@500, 1ms@500, 1s@100..3000", drawn=drawn)
+    numbers = np.arange(stretch.count)
+    phases = stretch.phases_of(numbers)
+    assert [stretch.phase_at(at) for at in times(stretch)] == phases.tolist()
+    assert len(set(phases.tolist())) > 4
+    for start in range(0, stretch.count, 97):
+        assert (stretch.phases_of(numbers[start : start + 32]) == phases[start : start + 32]).all()
+
+
 @pytest.mark.parametrize("drawn", [False, True])
 @pytest.mark.parametrize("text", [MIXED, "1s@5000", "1s@3000x100ms", "1ms@1", "1s@0"])
 def test_as_many_are_due_as_have_their_time_behind_them(text: str, drawn: bool) -> None:

@@ -15,6 +15,7 @@ from orchestrator.report_model import (
     LatencyPart,
     NodePart,
     NodeSecond,
+    PhasePart,
     SeriesRow,
     ViolationPart,
     WirePart,
@@ -101,6 +102,23 @@ def latency(*, count: int = 1000, times: float = 1.0) -> LatencyPart:
         max=40_000.0 * times,
         count=count,
     )
+
+
+def phase(name: str, sources: list[str], **changes: Any) -> PhasePart:
+    """Return a phase of 30 ms in which nearly all came back."""
+    part = PhasePart(
+        phase=name,
+        sources=sources,
+        began=20_000.0,
+        ended=50_000.0,
+        rate_pps=12_000.0,
+        sent=1300,
+        completed=1299,
+        throughput_pps=11_300.0,
+        latency_us=latency(),
+        planned_us=latency(),
+    )
+    return part.model_copy(update=changes)
 
 
 def series(nodes: Sequence[str], edges: Sequence[str], rows: int = 12) -> list[SeriesRow]:

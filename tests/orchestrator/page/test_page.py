@@ -21,6 +21,7 @@ from tests.orchestrator.page.reports import (
     eventful,
     fan_in,
     latency,
+    phase,
     quickstart,
     series,
     small,
@@ -105,20 +106,33 @@ def test_a_page_has_all_its_parts_in_order() -> None:
             "thresholds": [ThresholdPart(condition="lost == 0", passed=True, measured=0, unit="count")],
             "violations": [violation()],
             "violation_count": 1,
+            "phases": [phase("peak", ["bulk"])],
         }
     )
     assert read(report).sections() == [
         *("conservation", "thresholds", "violations", "stack", "events", "time"),
-        *("spectrum", "nodes", "edges", "statuses", "received"),
+        *("spectrum", "phases", "nodes", "edges", "statuses", "received"),
     ]
 
 
 def test_parts_with_nothing_to_show_are_left_out() -> None:
     nothing = latency(count=0)
     page = read(small(latency_us=nothing, one_way_us=nothing))
-    assert {"thresholds", "violations", "events", "spectrum"} & set(page.sections()) == set()
+    assert {"thresholds", "violations", "events", "spectrum", "phases"} & set(page.sections()) == set()
     assert page.charts() == []
     assert "The run was too short for curves" in page.text
+
+
+def test_phases_say_whose_they_are_when_they_were_on_and_what_came_of_them() -> None:
+    rows = [
+        phase("peak", ["bulk", "voice"]),
+        phase("3", ["voice"], rate_pps=None, planned_us=latency(count=0), latency_us=latency(times=2)),
+        phase("3", ["a", "b", "c", "d"], began=None, ended=None, throughput_pps=None, sent=0, completed=0),
+    ]
+    text = read(small(phases=rows)).text
+    assert "peak bulk, voice 20ms 50ms 12.0 k/s 1,300 1,299 11.3 k/s 10us 900us 9ms 40ms" in text
+    assert "voice/3 voice 20ms 50ms max 1,300 1,299 11.3 k/s 20us 1.8ms 18ms 80ms" in text
+    assert "a/3 4 senders - - 12.0 k/s 0 0 - " in text
 
 
 def test_thresholds_say_what_was_measured_in_their_units() -> None:

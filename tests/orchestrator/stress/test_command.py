@@ -75,6 +75,15 @@ def test_conditions_that_count_replaced_senders_are_set_aside_and_told() -> None
     assert "not judged, the senders that it counts are replaced: completed ==" in done.stderr
 
 
+def test_a_phase_of_all_senders_is_judged_as_one() -> None:
+    load = ("--senders", 3, "--phases", "2ms@1500, peak=4ms@7500, 1ms@0")
+    condition = ("--pass", "phases.peak.completed == 30", "--pass", "phases.sender-1/peak.sent == 10")
+    done = ndisim("mux:above=1", *load, *condition, "--mode", "inline", "--quiet", "--format", "json")
+    assert done.exit_code == 0, done.output
+    peak = Report.model_validate_json(done.stdout).phases[1]
+    assert (peak.phase, peak.sources, peak.rate_pps) == ("peak", ["sender-1", "sender-2", "sender-3"], 7500)
+
+
 def test_a_sweep_prints_a_table_or_its_json(tmp_path: Path) -> None:
     arguments = ("--job", "1c-perf-send", "--mode", "inline", "--for", "2ms", "--senders", 2, "--burst", 8)
     done = ndisim(*arguments, "--format", "json", "--out", tmp_path / "out", "--junit", tmp_path / "j.xml")
@@ -114,6 +123,11 @@ def test_the_list_has_every_shape_and_job() -> None:
         ((), "name a topology file, a shape or a --job"),
         (("mux:abov=2",), "did you mean above?"),
         (("mux", "--pass", "latency.p98 < 1s"), "is not a metric"),
+        (("mux", "--phases", "peak=1s@80", "--pass", "phases.peek.sent > 5"), "did you mean peak?"),
+        (
+            ("mux", "--pass", "phases.peak.sent > 5"),
+            "phases.peak.sent > 5: no source of this topology has phases",
+        ),
         (("mux", "--rate", 3), "--rate 3 is less than a packet/s for each of 8 senders"),
         (("mux", "--job", "connectivity", "--mode", "inline"), "shapes take receivers=1"),
         (("mux", "--force", "low-resources=sweep"), "is for `ndisim run"),

@@ -66,6 +66,11 @@ def test_conditions_that_count_what_replaced_senders_sent_are_told_apart() -> No
         "statuses.SUCCESS == 100",
     ]
     assert forgotten(topology, Load(rate=500)) == []
+    text = TWO_TOPS.replace("packets: 100", 'phases: "1s@5, peak=1s@9"')
+    text = text.replace("lost == 0", "phases.peak.latency.p99 < 1s, lost == 0")
+    told = [str(one) for one in forgotten(read(text), Load(senders=2))]
+    assert told[1:2] == ["phases.peak.latency.p99 < 1s"], "the phases go with the senders"
+    assert len(forgotten(read(text), Load(senders=2, phases="peak=1s@7"))) == 2
 
 
 def test_a_rate_is_that_of_all_senders_together() -> None:
