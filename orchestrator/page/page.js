@@ -96,6 +96,30 @@
     });
   });
 
+  // Phases of the senders: a dashed line where one began, and its name at the bottom where there is room.
+  const phases = report.phases.filter((phase) => phase.from_us != null).slice(0, MOST_MARKED);
+  const borders = (plot) => clipped(plot, (ctx, bbox, at) => {
+    const unit = devicePixelRatio;
+    ctx.fillStyle = ctx.strokeStyle = colour("soft");
+    ctx.lineWidth = unit;
+    ctx.setLineDash([4 * unit, 3 * unit]);
+    ctx.font = `${10 * unit}px system-ui, sans-serif`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "bottom";
+    let free = bbox.left;
+    for (const { phase, from_us, to_us } of phases) {
+      const border = Math.round(at(from_us / 1e6)) + (unit % 2) / 2; // on whole pixels, where a line is sharp
+      ctx.beginPath();
+      ctx.moveTo(border, bbox.top);
+      ctx.lineTo(border, bbox.top + bbox.height);
+      ctx.stroke();
+      const left = Math.max(border, bbox.left);
+      if (left < free || at(to_us / 1e6) < bbox.left) continue;
+      ctx.fillText(phase, left + 3 * unit, bbox.top + bbox.height - 7 * unit);
+      free = left + ctx.measureText(phase).width + 8 * unit;
+    }
+  });
+
   const axis = (write, size) => ({
     stroke: colour("soft"),
     grid: { stroke: colour("line"), width: 1 },
@@ -119,7 +143,7 @@
     const times = pick((row) => row.t_s);
     const strokes = ["blue", "orange", "pink", "teal", "violet", "olive"].map(colour);
     const few = times.length < 40;
-    const first = events.length ? 0 : times[0]; // what happened in the first second has its place too
+    const first = events.length || phases.length ? 0 : times[0]; // what happened in the first second has its place too
     const shown = log ? lines.map(([name, values]) => [name, values.map((value) => (value > 0 ? value : null))]) : lines;
     const series = shown.map(([label], index) => ({
       label,
@@ -136,7 +160,7 @@
         height,
         padding: [10, 12, 0, 0],
         cursor: { sync: { key: "time" }, points: { size: 7 } },
-        hooks: { drawClear: [bands], draw: [numbers] },
+        hooks: { drawClear: [bands], draw: [borders, numbers] },
         scales: { x: { time: false, range: (plot, low, high) => [low === times[0] ? first : low, high] }, y: log ? { distr: 3, range: (plot, low, high) => uPlot.rangeLog(low ?? 1, high ?? 10, 10, true) } : { range: (plot, low, high) => [0, (high || 1) * 1.08] } },
         series: [{ label: "at", value: (plot, value) => seconds(value) }, ...series],
         axes: [axis((mark) => seconds(mark), 32), { ...axis((mark) => write(mark, 3), 66), ...(log ? { splits: powers } : {}) }],

@@ -21,6 +21,7 @@ from tests.orchestrator.page.reports import (
     latency,
     mesh,
     pairs,
+    phase,
     quickstart,
     small,
     stack,
@@ -37,6 +38,7 @@ SHAPES: dict[str, Callable[[], Report]] = {
     "two nodes": small,
     "quickstart": quickstart,
     "eventful": eventful,
+    "phased": lambda: phased(),
     "three nodes": lambda: stack(
         {"bulk": "traffic", "mid": "pass-through", "nic": "miniport"}, ["bulk -> mid", "mid -> nic"]
     ),
@@ -136,6 +138,36 @@ def test_each_chart_has_a_band_where_a_fault_was_in_force_and_a_line_where_a_rul
         near = slice(round(4.05 / 12 * len(usual)), round(4.15 / 12 * len(usual)) + 1)
         red = np.abs(usual[near] - hue(browser, "bad")).sum(axis=1)
         assert red.min() < 90
+    assert browser.complaints == []
+
+
+def phased() -> Report:
+    """Return twelve seconds in three phases."""
+    names = {"warm-up": 0.0, "peak": 6.05e6, "3": 9.05e6}
+    return quickstart().model_copy(
+        update={"phases": [phase(name, ["bulk"], began=at, ended=at + 3e6) for name, at in names.items()]}
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_each_chart_has_a_dashed_line_where_a_phase_began(
+    browser: Browser, show: Callable[..., Path], scheme: str
+) -> None:
+    show(phased(), scheme)
+    soft = hue(browser, "soft")
+    for _, left, top, right, bottom in boxes(browser, "[data-chart] .u-over"):
+        clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+        drawn = np.asarray(Image.open(io.BytesIO(browser.screenshot(clip))).convert("RGB")).astype(int)
+        like = np.abs(drawn - soft).sum(axis=2) < 120
+
+        def share(second: float, like: np.ndarray = like) -> float:
+            """Return how much of a column, or of one beside it, has the colour of the line."""
+            column = round(second / 12 * (like.shape[1] - 1))
+            return float(like[:, max(column - 1, 0) : column + 2].mean(axis=0).max())
+
+        assert 0.3 < share(6.05) < 0.8
+        assert 0.3 < share(9.05) < 0.8
+        assert share(7.5) < 0.2
     assert browser.complaints == []
 
 
