@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.report_model import EventPart, FaultPart, ViolationPart, microseconds
+from orchestrator.report_model import EventPart, FaultPart, ViolationPart
+from orchestrator.report_part import microseconds
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from nodes.metrics import NodeState
 from orchestrator.bottleneck import generator_bottleneck
 from orchestrator.history import packet_history
 from orchestrator.observe import NodeView, Snapshot, observe
+from orchestrator.pace import with_pace
 from orchestrator.phases import RunPhases
 from orchestrator.report import Report, RunFacts, build_report
 from orchestrator.topology.phases import plans_of
@@ -54,7 +55,8 @@ def report_of(run: Run) -> Report:
         phases=phases.rows(),
         phase_metrics=phases.metrics(topology.thresholds),
     )
-    return build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))
+    report = build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))
+    return with_pace(report, run.processors.use(), run.plan.names, topology.thresholds)
 
 
 def _at_rest(node: NodeView) -> bool:

@@ -13,6 +13,7 @@ from nodes.verifier.rules import Rule, load_rules
 from orchestrator.chronicle import Deed, chronicle
 from orchestrator.fairness import evenness_metrics, fairness_of
 from orchestrator.faults import FaultRecord
+from orchestrator.machine_model import FloorPart
 from orchestrator.observe import U64, Conservation, NodeView, Snapshot
 from orchestrator.percentiles import Durations, added, summarise
 from orchestrator.phases import PhaseFigures
@@ -20,7 +21,6 @@ from orchestrator.report_model import (
     ConservationPart,
     EdgePart,
     FaultPart,
-    FloorPart,
     HeldPart,
     LatencyPart,
     NodePart,
@@ -33,9 +33,9 @@ from orchestrator.report_model import (
     ViolationPart,
     WirePart,
     decide,
-    microseconds,
     report_schema,
 )
+from orchestrator.report_part import microseconds
 from orchestrator.thresholds import STATUS_PREFIX, Outcome, evaluate
 from orchestrator.topology.threshold import Threshold
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from orchestrator.machine_model import BottleneckPart, FloorPart, MachinePart, ProcessorPart
+from orchestrator.report_part import Microseconds, Part
 
 SCHEMA: Literal["ndisim.report/1"] = "ndisim.report/1"
 
@@ -17,23 +20,8 @@ Verdict = Literal["pass", "thresholds", "violations", "void", "failed"]
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "failed": 1, "void": 97, "violations": 98, "thresholds": 99}
 """What the command returns; 2 is kept for input that never became a run."""
 
-Microseconds = Annotated[float | None, Field(description="microseconds; null where nothing was measured")]
 
-
-def microseconds(nanoseconds: float | None) -> float | None:
-    """Return a duration as the report writes it."""
-    return None if nanoseconds is None else round(nanoseconds / 1000, 3)
-
-
-class _Part(BaseModel):
-    """Base of the report's parts: immutable, closed, and written with their public key names."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, protected_namespaces=()
-    )
-
-
-class RunPart(_Part):
+class RunPart(Part):
     """Which run it was; `duration_s` is the time its nodes were running, virtual in inline mode."""
 
     id: str
@@ -43,7 +31,7 @@ class RunPart(_Part):
     duration_s: float
 
 
-class ConservationPart(_Part):
+class ConservationPart(Part):
     """The equation ``accepted = completed + in_flight + lost``; a whole run has lost and duplicated 0."""
 
     accepted: int
@@ -53,7 +41,7 @@ class ConservationPart(_Part):
     duplicated: int
 
 
-class LatencyPart(_Part):
+class LatencyPart(Part):
     """Percentiles of a duration, from buckets with a relative error below 1/32."""
 
     p50: Microseconds
@@ -64,7 +52,7 @@ class LatencyPart(_Part):
     count: int
 
 
-class HeldPart(_Part):
+class HeldPart(Part):
     """How long packets stayed in a node, from the request's arrival to its reply."""
 
     p50: Microseconds
@@ -72,8 +60,11 @@ class HeldPart(_Part):
     max: Microseconds
 
 
-class NodePart(_Part):
-    """One node: `counters` by name, `pid` null where all nodes shared one process."""
+class NodePart(Part):
+    """One node: `counters` by name, `pid` null where all nodes shared one process.
+
+    `processor` is null there too, for a node that died, and where the kernel does not tell.
+    """
 
     driver: str
     kind: str
@@ -81,9 +72,10 @@ class NodePart(_Part):
     state: str
     counters: dict[str, int]
     held_us: HeldPart
+    processor: ProcessorPart | None = None
 
 
-class ViolationPart(_Part):
+class ViolationPart(Part):
     """One broken rule: who broke it with which packet, the packet's last events and the driver's line.
 
     `message` is what happened, `expected` what the rule wants, `document` where it is written, `look` what to look at
@@ -112,7 +104,7 @@ class ViolationPart(_Part):
     at: Annotated[Microseconds, Field(alias="at_us")]
 
 
-class ReceivedPart(_Part):
+class ReceivedPart(Part):
     """What receivers got, all of them together; `missed` frames found no receive buffer."""
 
     frames: int
@@ -122,7 +114,7 @@ class ReceivedPart(_Part):
     missed: int
 
 
-class WirePart(_Part):
+class WirePart(Part):
     """What one miniport put on its wires and how many of these frames the wires' loss took."""
 
     node: str
@@ -130,7 +122,7 @@ class WirePart(_Part):
     lost: int
 
 
-class EdgePart(_Part):
+class EdgePart(Part):
     """One edge: requests handed over and replies given back, downwards (sends) and upwards (indications).
 
     `down_us` is how long the lower node took to complete a send, from its arrival there, `up_us` the upper one to
@@ -148,7 +140,7 @@ class EdgePart(_Part):
     up_us: HeldPart
 
 
-class NodeSecond(_Part):
+class NodeSecond(Part):
     """One node in a row of the series; `held` are the packets of others that it had been given when the row ended."""
 
     completed: int
@@ -156,7 +148,7 @@ class NodeSecond(_Part):
     held: int
 
 
-class EdgeSecond(_Part):
+class EdgeSecond(Part):
     """One edge in a row of the series: packets under way both ways when it ended, requests down and up in it."""
 
     occupancy: int
@@ -164,7 +156,7 @@ class EdgeSecond(_Part):
     up_pps: float
 
 
-class SeriesRow(_Part):
+class SeriesRow(Part):
     """What came after the row before, up to `t_s` (seconds since all nodes ran); `in_flight` is as it stood then.
 
     Latency counts from the send, and from the planned time where there is one.
@@ -184,7 +176,7 @@ class SeriesRow(_Part):
     edges: dict[str, EdgeSecond]
 
 
-class FaultPart(_Part):
+class FaultPart(Part):
     """A fault that the run was given: from when to when after every node ran, and how many packets it hit.
 
     Null in `from_us`: its time did not come.
@@ -198,7 +190,7 @@ class FaultPart(_Part):
     hit: int
 
 
-class EventPart(_Part):
+class EventPart(Part):
     """Something that happened to the run, from when to when after every node ran.
 
     `what` is a fault's kind, an operation's verb, ``bug-check``, or a broken rule; `name` is a fault's. `count` says
@@ -216,7 +208,7 @@ class EventPart(_Part):
     result: str
 
 
-class PhasePart(_Part):
+class PhasePart(Part):
     """One phase of the `sources` that plan it for the same time, all of them together.
 
     It was on from `from_us` to `to_us` after every node ran (null: it did not begin); `rate_pps` was planned, on
@@ -236,7 +228,7 @@ class PhasePart(_Part):
     planned_us: LatencyPart
 
 
-class ThresholdPart(_Part):
+class ThresholdPart(Part):
     """How one condition of `pass:` fared; `measured` is in `unit`."""
 
     condition: str
@@ -245,25 +237,14 @@ class ThresholdPart(_Part):
     unit: Literal["us", "pps", "ratio", "count"]
 
 
-class FloorPart(_Part):
-    """What no duration can be below: the clock's smallest step, and how late the machine wakes a sleeper.
-
-    Of the nodes that make traffic the worst; null in mode inline, whose clock is virtual.
-    """
-
-    clock: Microseconds
-    wake_p50: Microseconds
-    wake_p90: Microseconds
-
-
-class SharePart(_Part):
+class SharePart(Part):
     """How many packets one sender, or one flow (``node/place``), got through."""
 
     name: str
     packets: int
 
 
-class EvennessPart(_Part):
+class EvennessPart(Part):
     """How evenly `count` senders got on: Jain's index, 1 when all are equal, 1/count when one has it all.
 
     All but `count` are null where nobody sent anything. `starved` is who went without a completion (a flow: without a
@@ -285,7 +266,7 @@ class FairnessPart(EvennessPart):
     flows: EvennessPart | None
 
 
-class Report(_Part):
+class Report(Part):
     """A finished run, ``ndisim.report/1``."""
 
     schema_: Annotated[Literal["ndisim.report/1"], Field(alias="schema")] = SCHEMA
@@ -313,6 +294,8 @@ class Report(_Part):
     faults: list[FaultPart]
     events: list[EventPart]
     phases: list[PhasePart]
+    machine: MachinePart | None = None
+    bottleneck: BottleneckPart | None = None
 
     @property
     def exit_code(self) -> int:

@@ -43,6 +43,7 @@ from orchestrator.inline import Scheduler, SeededScheduler
 from orchestrator.operations import Stack
 from orchestrator.plan import Plan, compile_plan
 from orchestrator.processes import ForkServer
+from orchestrator.processors import Processors
 from orchestrator.query import QueryServer
 from orchestrator.replays import prepare_captures
 from orchestrator.rundir import RunDirectory, run_details
@@ -256,6 +257,7 @@ class Run(Steering):
         self._fleet.start()
         details = run_details(directory.token, self.name, self.mode, self.plan.nodes, self.pids)
         directory.write(details, self.plan.nodes)
+        self.processors = Processors(self.pids if self.mode == "processes" else {})
 
     def _parts(self) -> Parts:
         crashes = any(fault.kind == "crash" for fault in self.topology.faults)
@@ -272,6 +274,7 @@ class Run(Steering):
         if self.started and not self.ended:
             self.ended = self.now()
             self.sampler.end(self.ended)
+            self.processors.end()
 
     def _turn(self, until: int | None, real_time: float | None) -> None:
         """Act on the next events, waiting to `until` (ns on the run's clock) or `real_time` (s) at most."""
@@ -331,6 +334,7 @@ class Run(Steering):
             case Running():
                 self.started = self.now()
                 self.sampler.begin(self.started)
+                self.processors.begin()
                 self._plan_events()
             case SourcesDone():
                 self._sources_done = True

@@ -29,7 +29,7 @@ _VERDICTS = {
     "pass": "PASS",
     "thresholds": "FAIL: a threshold was not met",
     "violations": "FAIL: the contract was violated",
-    "void": "VOID: the load generator was the bottleneck",
+    "void": "VOID: the load generator or the machine was the bottleneck",
     "failed": "FAILED: the run broke off",
 }
 
@@ -140,7 +140,7 @@ def _figures(report: Report) -> list[Text]:
         lines.append(_line("planned", _percentiles(report.planned_us)))
     if report.one_way_us.count:
         lines.append(_line("one way", _percentiles(report.one_way_us)))
-    lines += [*_floor(report), *_late(report), *_fairness(report)]
+    lines += [*_floor(report), *_machine(report), *_late(report), *_fairness(report)]
     statuses = ", ".join(f"{name} {count:,}" for name, count in report.statuses.items())
     lines.append(_line("statuses", statuses or "none"))
     lines.append(
@@ -164,6 +164,19 @@ def _floor(report: Report) -> list[Text]:
         return []
     woken = f"a sleeper wakes {duration(of.wake_p50)} late (p50), {duration(of.wake_p90)} (p90)"
     return [_line("floor", f"clock step {duration(of.clock)}; {woken}")]
+
+
+def _machine(report: Report) -> list[Text]:
+    """Return who used the processors, and what set the pace."""
+    lines = []
+    if (of := report.machine) is not None:
+        text = (
+            f"{of.processors} processors: nodes used {of.running:.2f} and waited for {of.waiting:.2f} more, "
+        )
+        lines.append(_line("machine", f"{text}others used {of.others:.2f}"))
+    if report.bottleneck is not None:
+        lines.append(_line("bottleneck", f"{report.bottleneck.kind}: {report.bottleneck.text}"))
+    return lines
 
 
 def _late(report: Report) -> list[Text]:

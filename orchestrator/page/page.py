@@ -38,7 +38,7 @@ _VERDICTS: dict[Verdict, tuple[str, str, str]] = {
     "void": (
         "VOID",
         "warn",
-        "The load generator was the bottleneck: the figures say nothing about the stack.",
+        "The load generator or the machine was the bottleneck: the figures say nothing about the stack.",
     ),
     "failed": ("FAILED", "bad", "The run broke off."),
 }

@@ -79,7 +79,8 @@ def test_the_json_has_the_promised_keys_in_the_promised_order() -> None:
     assert list(found["run"]) == ["id", "name", "seed", "mode", "duration_s"]
     assert list(found["conservation"]) == ["accepted", "completed", "in_flight", "lost", "duplicated"]
     assert list(found["latency_us"]) == ["p50", "p90", "p99", "p99.9", "max", "count"]
-    assert list(found["nodes"]["nic"]) == ["driver", "kind", "pid", "state", "counters", "held_us"]
+    node = ["driver", "kind", "pid", "state", "counters", "held_us", "processor"]
+    assert list(found["nodes"]["nic"]) == node
     assert list(found["nodes"]["nic"]["held_us"]) == ["p50", "p99", "max"]
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 
+from orchestrator.machine_model import BottleneckPart, MachinePart, ProcessorPart
 from orchestrator.page import to_html
 from orchestrator.page.page import MORE_OF_A_KIND
 from orchestrator.page.spectrum import Scale, spectrum_of, strips_of
@@ -75,13 +76,31 @@ def read(report: Report) -> Reader:
     return Reader(to_html(report))
 
 
+def test_the_machine_and_what_set_the_pace_are_told() -> None:
+    text = "mux was busy 98% of the time, longer than any other node"
+    report = small()
+    nic = report.nodes["nic"].model_copy(update={"processor": ProcessorPart(running=0.417, waiting=0.085)})
+    page = read(
+        report.model_copy(
+            update={
+                "nodes": report.nodes | {"nic": nic},
+                "machine": MachinePart(processors=2, running=0.417, waiting=0.085, others=0.1),
+                "bottleneck": BottleneckPart(kind="layer", node="mux", text=text),
+            }
+        )
+    )
+    assert f"What set the pace, layer: {text}." in page.text
+    assert "max ran waited" in page.text
+    assert "42% 8%" in page.text
+
+
 @pytest.mark.parametrize(
     ("verdict", "says"),
     [
         ("pass", "PASS demo run 0123abcd"),
         ("thresholds", "A threshold was not met."),
         ("violations", "The contract was violated"),
-        ("void", "The load generator was the bottleneck"),
+        ("void", "The load generator or the machine was the bottleneck"),
         ("failed", "The run broke off."),
     ],
 )
