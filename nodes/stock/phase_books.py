@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nodes.metrics import PhaseHistogram, PhaseWord
-from nodes.stock.phases import ENDLESS
+from nodes.stock.phases import ENDLESS, Phase
 from nodes.stock.punctuality import Punctuality
 from nodes.stock.schedule import Stretch
 
@@ -24,7 +25,7 @@ class PhaseBooks:
     one in which it leaves. `punctuality` knows the planned times. At most one phase is on at a time.
     """
 
-    def __init__(self, node: Node, punctuality: Punctuality) -> None:
+    def __init__(self, node: Node, phases: Sequence[Phase], punctuality: Punctuality) -> None:
         self._node = node
         self._words = node.board.phases
         self._histograms = node.board.phase_histograms
@@ -32,6 +33,7 @@ class PhaseBooks:
         self._base = node.pool.base
         self._phase = np.zeros(node.pool.size, np.int64)
         self._punctuality = punctuality
+        self._planned = [not phase.closed for phase in phases]
         self._on = -1
 
     def reach(self, stretch: Stretch, elapsed: int, now: int) -> int:
@@ -54,9 +56,9 @@ class PhaseBooks:
 
     def sent(self, slots: Slots, stretch: Stretch, numbers: NDArray[np.int64]) -> None:
         """Note packets that leave now, by their numbers in a stretch, in ascending order."""
-        phases = stretch.phases_of(numbers) if stretch.planned else np.full(len(numbers), self._on)
-        self._phase[slots - self._base] = phases
-        for phase, part in _by_phase(phases, slots):
+        parts = _by_phase(stretch.phases_of(numbers), slots) if stretch.planned else [(self._on, slots)]
+        for phase, part in parts:
+            self._phase[part - self._base] = phase
             self._words[phase][PhaseWord.SENT] += len(part)
 
     def completed(self, slots: Slots, now: int) -> None:
@@ -67,9 +69,8 @@ class PhaseBooks:
             self._words[phase][PhaseWord.COMPLETED] += len(part)
             histograms = self._histograms[phase]
             histograms[PhaseHistogram.LATENCY].record(np.uint64(now) - self._born[part])
-            took = self._punctuality.took(part, now)
-            if len(took):
-                histograms[PhaseHistogram.PLANNED].record(took)
+            if self._planned[phase]:
+                histograms[PhaseHistogram.PLANNED].record(self._punctuality.took(part, now))
 
     def _begin(self, number: int, at: int) -> None:
         if self._on >= 0:

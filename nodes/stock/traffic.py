@@ -114,7 +114,8 @@ class Traffic(Protocol):
         self._ahead = deque(stretches(options.schedule(), drawn))
         self._plans = any(stretch.planned for stretch in self._ahead)
         self._stretch = self._ahead.popleft()
-        self._books = PhaseBooks(self._node, self._punctuality) if options.phases else None
+        phases = parse_phases(options.phases)
+        self._books = PhaseBooks(self._node, phases, self._punctuality) if phases else None
         self._border = 0 if self._books else ENDLESS
         self._flows = self._node.board.flows
         self._node.board.counters[Counter.FLOWS] = options.senders
