@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from nodes.metrics import NodeState
+from nodes.metrics import NodeState, PhaseWord
 from orchestrator.chronicle import Deed
 from orchestrator.events import Broke, Crashed, Event, Exhausted, Phase, Reached, Replied
 from orchestrator.failures import OperationFailed
@@ -139,13 +139,16 @@ class Steering:
         self._apply(Crashed(self.plan.numbers[name]))
 
     def _bury(self, node: int) -> None:
-        """Note on the board of a killed node what it died of: nobody else writes there any more."""
+        """Note on the board of a killed node what it died of, and when: nobody else writes there any more."""
         name = self.plan.names[node]
         state = NodeState.CRASHED if name in self._crashed else NodeState.BUGCHECKED
         self.boards[name].words[Word.STATE] = state
         if state is NodeState.BUGCHECKED:
             now = self.since_start(self.now())
             self._deeds.append(Deed("death", "bug-check", name, now, now))
+        for phase in self.boards[name].phases:
+            if phase[PhaseWord.BEGAN] and not phase[PhaseWord.ENDED]:
+                phase[PhaseWord.ENDED] = self.now()
         self._procedure.died(node)
         self._faults.died(name, self.now())
 
@@ -187,9 +190,9 @@ class Steering:
 
     def _plan_events(self) -> None:
         """Set a timer for each of the topology's events and faults; all nodes run now."""
-        self._faults.start(self.now())
+        self._faults.start(self.started)
         for number, event in enumerate(self.topology.events):
-            self._timers[f"{_EVENT}{number}"] = self.now() + event.at
+            self._timers[f"{_EVENT}{number}"] = self.started + event.at
 
     def _steered(self, key: str) -> bool:
         """Act on a timer of the stack's; False when it is another's."""

@@ -134,7 +134,7 @@ def test_a_fault_comes_and_goes_with_a_phase(mode: Mode) -> None:
 @both_modes
 def test_what_goes_with_the_first_phase_is_there_before_the_first_packet(mode: Mode) -> None:
     text = STACK.replace('  voice: {driver: traffic, phases: "20ms@1000, peak=30ms@2000, 5ms@1000"}\n', "")
-    text = text.replace(", voice -> mux", "").replace("20ms@4000, ", "500ms@48x1s, ")
+    text = text.replace(", voice -> mux", "").replace("20ms@4000, ", "500ms@48x1s, 300ms@0, ")
     report = finished(mode, "faults: [{name: fails, on: mux -> nic, status: FAILURE, during: 1}]", text=text)
     assert report.faults[0].hit == report.statuses["FAILURE"] == rows(report)["1"].sent == 48
 
@@ -155,6 +155,7 @@ def test_a_phase_is_over_when_its_last_source_has_died() -> None:
     gone, late = report.faults
     assert gone.began == late.began
     assert late.ended is not None
+    assert late.ended == pytest.approx(rows(report)["voice/3"].ended)
     assert late.ended < 55_000
 
 
