@@ -8,7 +8,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, Literal
 
-from orchestrator.report_model import LatencyPart, Report, SeriesRow
+from orchestrator.report_model import LatencyPart, Report
+from orchestrator.report_series import SeriesRow
 from orchestrator.significance import difference, significant
 
 SCHEMA = "ndisim.comparison/1"

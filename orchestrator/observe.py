@@ -18,6 +18,7 @@ from orchestrator.holdings import Holding, find_holdings
 from orchestrator.percentiles import added
 from shm.arena import Arena
 from shm.board import FLOWS, Board, Word
+from shm.slowest import PacketHistogram
 
 U64 = NDArray[np.uint64]
 
@@ -26,7 +27,8 @@ U64 = NDArray[np.uint64]
 class PortView:
     """One end of an edge: what its node counted there; `in_flight` are its requests without a reply.
 
-    `held` (u64[BUCKETS], ns) are the times from the arrival of the peer's requests to this node's replies.
+    `held` (u64[BUCKETS], ns) are the times from the arrival of the peer's requests to this node's replies, `longest`
+    (u64[KEPT][4]) the packets that took longest of all.
     """
 
     edge: int
@@ -35,6 +37,7 @@ class PortView:
     peer: str
     counters: dict[str, int]
     held: U64
+    longest: U64
 
     @property
     def in_flight(self) -> int:
@@ -47,7 +50,8 @@ class NodeView:
     """One node: state, counters by name, ports, histograms (u64[BUCKETS], ns) and completions by status code.
 
     `progress` changes with each round of the node's loop: a node whose word stands still hangs. `flows`
-    are the packets of each flow that it sends, where it counts them apart.
+    are the packets of each flow that it sends, where it counts them apart. `slowest` (u64[KEPT][4]) are those of its
+    own packets whose latency was longest.
     """
 
     node: int
@@ -63,6 +67,7 @@ class NodeView:
     one_way: U64
     planned: U64
     flows: tuple[int, ...]
+    slowest: U64
 
     @property
     def held(self) -> U64:
@@ -143,7 +148,7 @@ def _view(spec: NodeSpec, board: Board) -> NodeView:
         done=bool(board.words[Word.DONE]),
         counters={counter.name.lower(): board.counters[counter] for counter in Counter},
         ports=tuple(
-            _port(edge, row, held.counts.copy())
+            _port(edge, row, held)
             for edge, row, held in zip(spec.edges, board.ports, board.held, strict=False)
         ),
         statuses=board.status_counts(),
@@ -151,12 +156,14 @@ def _view(spec: NodeSpec, board: Board) -> NodeView:
         one_way=rows[HistogramRow.ONE_WAY],
         planned=rows[HistogramRow.PLANNED],
         flows=tuple(board.flows[: min(board.counters[Counter.FLOWS], FLOWS)]),
+        slowest=board.histograms[HistogramRow.LATENCY].slowest.copy(),
     )
 
 
-def _port(edge: EdgeSpec, row: memoryview, held: U64) -> PortView:
+def _port(edge: EdgeSpec, row: memoryview, held: PacketHistogram) -> PortView:
     counters = {counter.name.lower(): row[counter] for counter in PortCounter}
-    return PortView(edge.edge, edge.kind, edge.side, edge.peer_name, counters, held)
+    took, longest = held.counts.copy(), held.slowest.copy()
+    return PortView(edge.edge, edge.kind, edge.side, edge.peer_name, counters, took, longest)
 
 
 def _state(word: int) -> NodeState:

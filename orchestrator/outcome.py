@@ -54,6 +54,7 @@ def report_of(run: Run) -> Report:
         deeds=run.deeds,
         phases=phases.rows(),
         phase_metrics=phases.metrics(topology.thresholds),
+        started=run.started,
     )
     report = build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))
     return with_pace(report, run.processors.use(), run.plan.names, topology.thresholds)

@@ -28,7 +28,8 @@ from orchestrator.report_model import (
     ReceivedPart,
     Report,
     RunPart,
-    SeriesRow,
+    SlowPart,
+    StayPart,
     ThresholdPart,
     ViolationPart,
     WirePart,
@@ -36,6 +37,8 @@ from orchestrator.report_model import (
     report_schema,
 )
 from orchestrator.report_part import microseconds
+from orchestrator.report_series import SeriesRow
+from orchestrator.slowest import SlowPacket, slowest_packets
 from orchestrator.thresholds import STATUS_PREFIX, Outcome, evaluate
 from orchestrator.topology.threshold import Threshold
 
@@ -51,8 +54,8 @@ class RunFacts:
 
     `drivers` and `pids` are by node name, `violations` as the nodes reported them (`at` in ns after every node ran),
     `ended` says why the run stopped (``duration``, ``done``, ``interrupted``, ...). `error` is set when it broke off,
-    `void` says why its figures are those of the load generator. `phase_metrics` are what
-    `thresholds` ask of phases.
+    `void` says why its figures are those of the load generator. `started` is ns on the run's clock, `phase_metrics` are
+    what `thresholds` ask of phases.
     """
 
     id: str
@@ -73,6 +76,7 @@ class RunFacts:
     deeds: Sequence[Deed] = ()
     phases: Sequence[PhaseFigures] = ()
     phase_metrics: Mapping[str, float] = field(default_factory=dict)
+    started: int = 0
 
 
 def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = lambda handle: []) -> Report:
@@ -120,6 +124,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         faults=faults,
         events=chronicle(faults, facts.deeds, violations),
         phases=[_phase(of) for of in facts.phases],
+        slowest=[_slow(packet, facts.started) for packet in slowest_packets(snapshot)],
     )
 
 
@@ -248,6 +253,17 @@ def _phase(of: PhaseFigures) -> PhasePart:
         throughput_pps=None if of.throughput is None else round(of.throughput, 3),
         latency_us=_latency(of.latency),
         planned_us=_latency(of.planned),
+    )
+
+
+def _slow(of: SlowPacket, started: int) -> SlowPart:
+    return SlowPart(
+        node=of.sender,
+        handle=f"{of.handle:#018x}",
+        packet_id=of.packet_id,
+        took=microseconds(of.took),
+        at=microseconds(max(of.completed - started, 0)),
+        held=[StayPart(node=name, held=microseconds(took)) for name, took in of.held],
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from orchestrator.machine_model import BottleneckPart, FloorPart, MachinePart, ProcessorPart
 from orchestrator.report_part import Microseconds, Part
+from orchestrator.report_series import SeriesRow
 
 SCHEMA: Literal["ndisim.report/1"] = "ndisim.report/1"
 
@@ -140,42 +141,6 @@ class EdgePart(Part):
     up_us: HeldPart
 
 
-class NodeSecond(Part):
-    """One node in a row of the series; `held` are the packets of others that it had been given when the row ended."""
-
-    completed: int
-    received: int
-    held: int
-
-
-class EdgeSecond(Part):
-    """One edge in a row of the series: packets under way both ways when it ended, requests down and up in it."""
-
-    occupancy: int
-    down_pps: float
-    up_pps: float
-
-
-class SeriesRow(Part):
-    """What came after the row before, up to `t_s` (seconds since all nodes ran); `in_flight` is as it stood then.
-
-    Latency counts from the send, and from the planned time where there is one.
-    """
-
-    t_s: float
-    completed: int
-    throughput_pps: float
-    p50_us: Microseconds
-    p99_us: Microseconds
-    max_us: Microseconds
-    planned_p50_us: Microseconds = None
-    planned_p99_us: Microseconds = None
-    planned_max_us: Microseconds = None
-    in_flight: int
-    nodes: dict[str, NodeSecond]
-    edges: dict[str, EdgeSecond]
-
-
 class FaultPart(Part):
     """A fault that the run was given: from when to when after every node ran, and how many packets it hit.
 
@@ -237,6 +202,27 @@ class ThresholdPart(Part):
     unit: Literal["us", "pps", "ratio", "count"]
 
 
+class StayPart(Part):
+    """How long one layer held a packet, with those below it that it waited for."""
+
+    node: str
+    held: Annotated[Microseconds, Field(alias="held_us")]
+
+
+class SlowPart(Part):
+    """One of the slowest packets: who sent it, how long it took, when it was back after all nodes ran, who held it.
+
+    `held` names the layers that still know of it, in the order in which it came to them.
+    """
+
+    node: str
+    handle: str
+    packet_id: int
+    took: Annotated[Microseconds, Field(alias="latency_us")]
+    at: Annotated[Microseconds, Field(alias="at_us")]
+    held: list[StayPart]
+
+
 class SharePart(Part):
     """How many packets one sender, or one flow (``node/place``), got through."""
 
@@ -294,6 +280,7 @@ class Report(Part):
     faults: list[FaultPart]
     events: list[EventPart]
     phases: list[PhasePart]
+    slowest: list[SlowPart]
     machine: MachinePart | None = None
     bottleneck: BottleneckPart | None = None
 

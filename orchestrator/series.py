@@ -17,8 +17,8 @@ from nodes.metrics import Counter, HistogramRow, PortCounter
 from nodes.spec import NodeSpec
 from orchestrator.holdings import LedgerState
 from orchestrator.percentiles import summarise
-from orchestrator.report_model import EdgeSecond, NodeSecond, SeriesRow
 from orchestrator.report_part import microseconds
+from orchestrator.report_series import EdgeSecond, NodeSecond, SeriesRow
 from shm.arena import QUARANTINED, Arena
 from shm.board import Board
 from shm.handle import MAX_POOLS, POOL_SHIFT

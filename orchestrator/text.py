@@ -17,6 +17,7 @@ from orchestrator.report_model import (
     LatencyPart,
     PhasePart,
     Report,
+    SlowPart,
     ThresholdPart,
 )
 from orchestrator.violation_text import BAD, render_violations
@@ -24,6 +25,7 @@ from orchestrator.violation_text import BAD, render_violations
 WIDTH = 100
 _LABEL_WIDTH = 14
 _SHOWN_EVENTS = 20
+_SHOWN_SLOW = 3
 _STYLES = {"pass": "bold green", "void": "bold yellow"}
 _VERDICTS = {
     "pass": "PASS",
@@ -125,13 +127,22 @@ def _line(label: str, value: str | Text) -> Text:
     return Text.assemble((f"{label:<{_LABEL_WIDTH}}", "cyan"), value)
 
 
-def _figures(report: Report) -> list[Text]:
+def _wrapped(label: str, value: str) -> Table:
+    """Return a line whose text goes on below itself where it is too long."""
+    grid = Table.grid()
+    grid.add_column(width=_LABEL_WIDTH)
+    grid.add_column()
+    grid.add_row(Text(label, style="cyan"), Text(value))
+    return grid
+
+
+def _figures(report: Report) -> list[RenderableType]:
     of, got = report.conservation, report.received
     equation = f"accepted {of.accepted:,} = completed {of.completed:,} + in flight {of.in_flight:,}"
     equation += f" + lost {of.lost:,}"
     if of.duplicated:
         equation += f"   duplicated {of.duplicated:,}"
-    lines = [
+    lines: list[RenderableType] = [
         _line("conservation", Text(equation, style=BAD if of.lost or of.duplicated else "")),
         _line("throughput", f"{report.throughput_pps:,.0f} packets/s"),
         _line("latency", _percentiles(report.latency_us)),
@@ -140,6 +151,7 @@ def _figures(report: Report) -> list[Text]:
         lines.append(_line("planned", _percentiles(report.planned_us)))
     if report.one_way_us.count:
         lines.append(_line("one way", _percentiles(report.one_way_us)))
+    lines += [_wrapped("slowest", _slow(of)) for of in report.slowest[:_SHOWN_SLOW]]
     lines += [*_floor(report), *_machine(report), *_late(report), *_fairness(report)]
     statuses = ", ".join(f"{name} {count:,}" for name, count in report.statuses.items())
     lines.append(_line("statuses", statuses or "none"))
@@ -155,6 +167,12 @@ def _figures(report: Report) -> list[Text]:
     if report.trace_sha256:
         lines.append(_line("trace", f"sha256 {report.trace_sha256}"))
     return lines
+
+
+def _slow(of: SlowPart) -> str:
+    held = ", ".join(f"{stay.node} {duration(stay.held)}" for stay in of.held)
+    text = f"{duration(of.took)}: {of.packet_id:#x} of {of.node}, back at {duration(of.at)}"
+    return f"{text}; held by {held}" if held else text
 
 
 def _floor(report: Report) -> list[Text]:

@@ -9,6 +9,7 @@
     held       | u64[ports][BUCKETS] |
     phases     | u64[phases][8] |
     of phases  | u64[phases][2][BUCKETS] |
+    slowest    | u64[4 + ports][8][4] |                of each histogram
     recorder   | cursors u64[2] | arguments u64[events] | rows u64[events / 8][4] |
 
 Readers need no consent of the node and go on reading after its death.
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from shm.histogram import BUCKETS, Histogram
 from shm.layout import Layout, words_of
 from shm.recorder import EVENTS_PER_ROW, ROW_WORDS, Recorder, read_events
+from shm.slowest import KEPT, SLOW_WORDS, PacketHistogram
 
 COUNTERS = 96
 PORT_COUNTERS = 16
@@ -55,10 +57,11 @@ class Board:
         self.ports = [words_of(row) for row in arrays["ports"]]
         self.statuses: NDArray[np.uint64] = arrays["statuses"]
         self.flows = words_of(arrays["flows"])
-        self.histograms = [Histogram(row) for row in arrays["histograms"]]
-        self.held = [Histogram(row) for row in arrays["held"]]
         self.phases = [words_of(row) for row in arrays["phases"]]
         self.phase_histograms = [[Histogram(row) for row in rows] for rows in arrays["phase_histograms"]]
+        slowest = arrays["slowest"]
+        self.histograms = list(map(PacketHistogram, arrays["histograms"], slowest[:HISTOGRAMS]))
+        self.held = list(map(PacketHistogram, arrays["held"], slowest[HISTOGRAMS:]))
         self._arguments: NDArray[np.uint64] = arrays["arguments"]
         self._rows: NDArray[np.uint64] = arrays["rows"]
         self._cursors = words_of(arrays["cursors"])
@@ -76,6 +79,7 @@ class Board:
         layout.add("held", "u8", max(ports, 1), BUCKETS)
         layout.add("phases", "u8", phases, PHASE_WORDS)
         layout.add("phase_histograms", "u8", phases, PHASE_HISTOGRAMS, BUCKETS)
+        layout.add("slowest", "u8", HISTOGRAMS + max(ports, 1), KEPT, SLOW_WORDS)
         layout.add("cursors", "u8", 2)
         layout.add("arguments", "u8", events)
         layout.add("rows", "u8", events // EVENTS_PER_ROW, ROW_WORDS)

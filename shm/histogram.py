@@ -39,14 +39,21 @@ class Histogram:
     def __init__(self, counts: NDArray[np.uint64]) -> None:
         self.counts = counts
 
-    def record(self, values: NDArray[np.uint64]) -> None:
-        """Count every value (ns); neighbours that are equal, as those of one call are, are counted at once."""
+    def record(self, values: NDArray[np.uint64]) -> int:
+        """Count every value (ns) and return the highest bucket among theirs, -1 if there is none.
+
+        Neighbours that are equal, as those of one call are, are counted at once.
+        """
         stretches = runs(values)
         if len(stretches) <= _FEW:
+            highest = -1
             for start, stop in stretches:
-                self.counts[bucket_of(values[start : start + 1])] += np.uint64(stop - start)
-            return
+                bucket = int(bucket_of(values[start : start + 1])[0])
+                self.counts[bucket] += np.uint64(stop - start)
+                highest = max(highest, bucket)
+            return highest
         index = bucket_of(values)
         low = int(index.min())
         counted = np.bincount(index - low)
         self.counts[low : low + len(counted)] += counted.astype(np.uint64)
+        return low + len(counted) - 1

@@ -37,9 +37,9 @@ from shm.arena import Slots
 from shm.doorbell import Bell, Notice
 from shm.errors import HandleStale
 from shm.handle import NO_HANDLE, UNMATCHED, slots_of
-from shm.histogram import Histogram
 from shm.recorder import Recorder
 from shm.ring import RingConsumer, RingProducer
+from shm.slowest import PacketHistogram
 from shm.vectors import none_set, same
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Port(MortalEnd):
         self.outstanding = 0
         self.on_publish: Outgoing | None = None
         self.looks: tuple[Callable[[NblChain, int], None], ...] = ()
-        self.held: Histogram | None = None
+        self.held: PacketHistogram | None = None
         self.mixing: Mixing | None = None
         self._node = node
         self._ledger = custody.arena.ledger
@@ -180,7 +180,7 @@ class Port(MortalEnd):
         if statuses is None and self.mixing is None:
             self._stage(op, chain, count, meta)
             return
-        self._note_held(chain, self._custody.now())
+        self._custody.note_stay(self.held, chain, self._custody.now())
         if statuses is None:
             self.give_back(op, chain, meta)
         else:
@@ -286,16 +286,12 @@ class Port(MortalEnd):
             ends = np.cumsum([len(chain) for chain in chains]).tolist()
             chain = NblChain(handles, slots_of(handles), self._custody)
         if op & REPLY:
-            self._note_held(chain, now or self._custody.now())
+            self._custody.note_stay(self.held, chain, now or self._custody.now())
             self._write(op, chain, meta, now)
             return
         metas = np.full(len(chain), meta, dtype=np.uint64)
         metas[np.array(ends) - 1] |= np.uint64(END)
         self._write(op, chain, metas, now)
-
-    def _note_held(self, chain: NblChain, now: int) -> None:
-        if self.held is not None:
-            self.held.record(np.uint64(now) - self._custody.since[chain.slots])
 
     def _write(self, op: Op, chain: NblChain, meta: U64 | int, now: int = 0) -> None:
         """Fill ring, ledger, in-flight table and flight recorder for one vector of packets; publishing comes later."""

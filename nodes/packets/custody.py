@@ -7,6 +7,7 @@ read. Everything that leaves the node is taken from here, so a packet given away
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,11 @@ from nodes.verifier.places import Places
 from nodes.verifier.views import Views
 from shm.arena import Arena, Pool, Slots
 from shm.handle import MAX_POOLS, NO_HANDLE, POOL_SHIFT, SLOT_MASK, UNMATCHED, unpack
+from shm.slowest import PacketHistogram
 from shm.vectors import same
+
+if TYPE_CHECKING:
+    from nodes.packets.chain import NblChain
 
 U64 = NDArray[np.uint64]
 _HIGH_BYTE = np.uint64(56)
@@ -106,6 +111,11 @@ class Custody:
         """Note that these packets are in the driver's hands now."""
         self.held[slots] = handles
         self.count += len(handles)
+
+    def note_stay(self, held: PacketHistogram | None, chain: NblChain, now: int) -> None:
+        """Count in `held`, if there is one, how long packets have been here that are replied to `now` (ns)."""
+        if held is not None:
+            held.note(now, chain.handles, chain.slots, self.since, self.arena.packet_id)
 
     def holds(self, handles: U64, slots: Slots) -> bool:
         """Return whether every one of these packets is held."""

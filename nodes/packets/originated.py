@@ -58,7 +58,10 @@ class Originated:
             self._compare(chain)
         board = self._node.board
         self._counters[Counter.COMPLETED] += len(chain)
-        board.histograms[HistogramRow.LATENCY].record(self._node.clock.now() - self._arena.born[chain.slots])
+        now, arena = self._node.clock.now(), self._arena
+        board.histograms[HistogramRow.LATENCY].note(
+            now, chain.handles, chain.slots, arena.born, arena.packet_id
+        )
         statuses = meta >> np.uint64(STATUS_SHIFT)
         if len(chain) != len(meta):
             statuses = self._arena.status[chain.slots].astype(np.uint64)

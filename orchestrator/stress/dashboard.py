@@ -1,4 +1,4 @@
-"""The live view of a stressed stack on a terminal: rates, how full its edges are, who is slow, what waits longest."""
+"""The live view of a stressed stack on a terminal: rates, how full its edges are, who and what is slow, what waits."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from rich.text import Text
 from orchestrator.live import Progress, Rates, Screen, progress_for
 from orchestrator.observe import PortView, Snapshot
 from orchestrator.percentiles import summarise
+from orchestrator.slowest import slowest_packets
 from orchestrator.text import duration, plain_table
 
 if TYPE_CHECKING:
     from orchestrator.run import Run
 
-EDGES, NODES, OLDEST = 12, 6, 4
+EDGES, NODES, PACKETS, OLDEST = 12, 6, 4, 4
 """How many rows the parts of the view have at most; the busiest, slowest and oldest are shown."""
 _BAR = 10
 _SECOND = 1_000_000_000
@@ -34,11 +35,16 @@ class Dashboard(Screen):
         self._last: Snapshot | None = None
 
     def parts(self, snapshot: Snapshot, rates: Rates) -> list[RenderableType]:
-        """Return the edges, the slowest nodes and the oldest packets."""
+        """Return the edges, the slowest nodes, the slowest packets so far, and the oldest ones."""
         before, self._last = self._last or snapshot, snapshot
         seconds = (snapshot.time - before.time) / _SECOND or 1.0
-        edges = self._edges(before, snapshot, seconds)
-        return [Text(), edges, Text(), _slowest(before, snapshot), Text(), _oldest(snapshot)]
+        tables = [
+            self._edges(before, snapshot, seconds),
+            _slowest(before, snapshot),
+            _slowest_packets(snapshot),
+            _oldest(snapshot),
+        ]
+        return [part for table in tables for part in (Text(), table)]
 
     def _edges(self, before: Snapshot, now: Snapshot, seconds: float) -> RenderableType:
         ends = [
@@ -104,6 +110,22 @@ def _slowest(before: Snapshot, now: Snapshot) -> RenderableType:
         for name in slow[:NODES]
     ]
     return plain_table(columns, rows, numbers=columns[2:])
+
+
+def _slowest_packets(now: Snapshot) -> RenderableType:
+    """Show which packets took longest since the run began, and which layers held them."""
+    columns = ("slowest packets", "of", "latency", "ago", "held")
+    rows = [
+        (
+            f"{of.packet_id:#x}",
+            of.sender,
+            duration(of.took / 1000),
+            duration(max(now.time - of.completed, 0) / 1000),
+            ", ".join(f"{name} {duration(held / 1000)}" for name, held in of.held),
+        )
+        for of in slowest_packets(now, PACKETS)
+    ]
+    return plain_table(columns, rows, numbers=columns[2:4])
 
 
 def _oldest(now: Snapshot) -> RenderableType:

@@ -96,6 +96,14 @@ class FakeRun:
     def record(self, name: str, row: HistogramRow, durations: list[int]) -> None:
         self.boards[name].histograms[row].record(np.array(durations, np.uint64))
 
+    def note(self, name: str, port: int | None, *packets: tuple[int, int, int]) -> None:
+        """Leave packets (id, when it came, when it went, ns) with a sender, or with the port of a layer."""
+        board = self.boards[name]
+        histogram = board.histograms[HistogramRow.LATENCY] if port is None else board.held[port]
+        for packet_id, came, went in packets:
+            ids, since = np.array([packet_id], np.uint64), np.array([came], np.uint64)
+            histogram.note(went, ids + np.uint64(1), np.zeros(1, np.int64), since, ids)
+
     def record_held(self, name: str, port: int, durations: list[int]) -> None:
         self.boards[name].held[port].record(np.array(durations, np.uint64))
 

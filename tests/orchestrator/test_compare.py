@@ -14,7 +14,7 @@ from nodes.metrics import NodeState
 from orchestrator.cli.app import cli
 from orchestrator.comparison import compare_reports
 from orchestrator.report import Report, RunFacts, build_report
-from orchestrator.report_model import SeriesRow
+from orchestrator.report_series import SeriesRow
 from tests.orchestrator.synthetic import FakeRun
 
 FACTS = RunFacts(

@@ -13,7 +13,8 @@ from orchestrator import series
 from orchestrator.drivers import Catalogue
 from orchestrator.holdings import LedgerState
 from orchestrator.outcome import report_of
-from orchestrator.report_model import Report, SeriesRow
+from orchestrator.report_model import Report
+from orchestrator.report_series import SeriesRow
 from orchestrator.run import launch
 from orchestrator.series import Sampler
 from orchestrator.topology import Topology, parse_topology

@@ -10,16 +10,16 @@ from nodes.metrics import NodeState
 from orchestrator.report import Report, RunFacts, build_report
 from orchestrator.report_model import (
     EdgePart,
-    EdgeSecond,
     EventPart,
     LatencyPart,
     NodePart,
-    NodeSecond,
     PhasePart,
-    SeriesRow,
+    SlowPart,
+    StayPart,
     ViolationPart,
     WirePart,
 )
+from orchestrator.report_series import EdgeSecond, NodeSecond, SeriesRow
 from tests.orchestrator.synthetic import FakeRun
 
 FACTS = RunFacts(
@@ -171,6 +171,22 @@ def event(kind: str, what: str, where: str, start: float, end: float | None, **m
     )
 
 
+def slowest(sender: str, layers: Sequence[str]) -> list[SlowPart]:
+    """Return three slow packets of a sender, of which the last is in no layer's memory."""
+    stays = [StayPart(node=name, held=9_000.0 - 1_000 * row) for row, name in enumerate(layers)]
+    return [
+        SlowPart(
+            node=sender,
+            handle=f"{number:#018x}",
+            packet_id=0x2000000000000 + number,
+            took=10_000.0 - number,
+            at=1_000_000.0 + number,
+            held=stays if number < 2 else [],
+        )
+        for number in range(3)
+    ]
+
+
 def eventful() -> Report:
     """Return two stacks joined by a wire, to which a lot happened in their twelve seconds."""
     events = [
@@ -196,9 +212,8 @@ def quickstart() -> Report:
         "sink": "receiver",
     }
     bindings = ["replay -> mux", "bulk -> mux", "mux -> nic0", "sink -> nic1"]
-    return stack(
-        drivers, bindings, ["nic0 - nic1"], series=series(list(drivers), bindings), one_way_us=latency()
-    )
+    parts = {"series": series(list(drivers), bindings), "one_way_us": latency()}
+    return stack(drivers, bindings, ["nic0 - nic1"], slowest=slowest("bulk", ["mux", "nic0"]), **parts)
 
 
 def fan_in(senders: int) -> Report:

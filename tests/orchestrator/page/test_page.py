@@ -25,6 +25,7 @@ from tests.orchestrator.page.reports import (
     phase,
     quickstart,
     series,
+    slowest,
     small,
     stack,
     violation,
@@ -130,14 +131,15 @@ def test_a_page_has_all_its_parts_in_order() -> None:
     )
     assert read(report).sections() == [
         *("conservation", "thresholds", "violations", "stack", "events", "time"),
-        *("spectrum", "phases", "nodes", "edges", "statuses", "received"),
+        *("slowest", "spectrum", "phases", "nodes", "edges", "statuses", "received"),
     ]
 
 
 def test_parts_with_nothing_to_show_are_left_out() -> None:
     nothing = latency(count=0)
     page = read(small(latency_us=nothing, one_way_us=nothing))
-    assert {"thresholds", "violations", "events", "spectrum", "phases"} & set(page.sections()) == set()
+    left_out = {"thresholds", "violations", "events", "slowest", "spectrum", "phases"}
+    assert left_out & set(page.sections()) == set()
     assert page.charts() == []
     assert "The run was too short for curves" in page.text
 
@@ -177,6 +179,12 @@ def test_events_say_what_happened_where_from_when_to_when_and_what_came_of_it() 
         "5 bug-check mux 9.05s",
     ):
         assert row in text
+
+
+def test_the_slowest_packets_are_told_with_the_layers_that_held_them() -> None:
+    text = read(quickstart()).text
+    assert "10ms bulk 0x2000000000000 1s mux 9ms nic0 8ms 10ms bulk 0x2000000000001" in text
+    assert "10ms bulk 0x2000000000002 1s" in text
 
 
 def test_a_fault_whose_time_did_not_come_is_named() -> None:
@@ -299,6 +307,7 @@ def evil() -> Report:
         "violation_count": 2,
         "thresholds": [ThresholdPart(condition=EVIL, passed=False, measured=None, unit="count")],
         "series": series([EVIL], [EVIL]),
+        "slowest": slowest(EVIL, [EVIL]),
         "events": [
             event("fault", EVIL, EVIL, 0, None, name=EVIL),
             event("death", EVIL, EVIL, 1, 1, result=EVIL),

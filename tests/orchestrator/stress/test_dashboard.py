@@ -1,4 +1,4 @@
-"""The live view shows rates, how full edges are, who is slow and what waits longest."""
+"""The live view shows rates, how full edges are, who and what is slow, and what waits longest."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def at(seconds: int, completed: int, in_flight: int) -> Snapshot:
     run.count("top", sent=completed + in_flight, completed=completed)
     run.count_port("top", 0, requests_out=completed + in_flight, replies_in=completed)
     run.record_held("nic", 0, [5_000_000] * (completed // 100))
+    run.note("top", None, (0x1000000000007, NOW - 3_000_000, NOW - 1_000_000))
+    run.note("nic", 0, (0x1000000000007, NOW - 2_900_000, NOW - 1_100_000))
     run.place(run.allocate("top", 3), 2, 1, LedgerState.SENT, 100)
     return replace(run.observe(settled=False), time=NOW + seconds * SECOND)
 
@@ -48,6 +50,8 @@ def test_the_view_has_rates_occupancy_slow_nodes_and_old_packets() -> None:
     slowest = next(line for line in text.splitlines() if "Running" in line).split()
     assert (slowest[0], slowest[-1]) == ("nic", "10")
     assert any(line.split()[:3] == ["nic", "sent", "3"] for line in text.splitlines())
+    packet = ["0x1000000000007", "top", "2ms", "2s", "nic", "1.8ms"]
+    assert any(line.split() == packet for line in text.splitlines())
 
 
 @pytest.mark.parametrize("quiet", [True, False])
