@@ -35,7 +35,7 @@ THIRD_PARTY = {
     "shm": DATA_PLANE,
     "nodes": DATA_PLANE,
     "orchestrator": CONTROL_PLANE,
-    "orchestrator/bench": CONTROL_PLANE | {"faster_fifo", "iceoryx2"},
+    "orchestrator/bench": CONTROL_PLANE | {"faster_fifo", "helics", "iceoryx2", "simpy"},
 }
 TIME_AND_CHANCE = {"datetime", "numpy.random", "os.urandom", "random", "secrets", "time", "uuid"}
 # The clock object is where the data plane's time comes from; nothing else reads a clock or draws a number.

@@ -9,16 +9,24 @@ from typing import Protocol
 from orchestrator.bench.harness import measure
 from orchestrator.bench.peers.base import Peer
 from orchestrator.bench.peers.fifo import FifoPeer
+from orchestrator.bench.peers.helics_federation import WINDOW as HELICS_WINDOW
+from orchestrator.bench.peers.helics_federation import HelicsPeer
 from orchestrator.bench.peers.iceoryx import IceoryxPeer
 from orchestrator.bench.peers.memif import MemifContender
 from orchestrator.bench.peers.ndisim import NdisimContender
 from orchestrator.bench.peers.pipe import PipePeer
 from orchestrator.bench.peers.queue import QueuePeer
+from orchestrator.bench.peers.simpy_model import (
+    SimpyContender,
+    chains_through_layers,
+    packets_as_processes,
+    packets_through_layers,
+)
 from orchestrator.bench.peers.writing import WritingContender
 from orchestrator.bench.peers.zeromq import ZmqPeer
 from orchestrator.bench.result import Result
 from orchestrator.bench.topologies import LEVEL
-from orchestrator.bench.work import Load
+from orchestrator.bench.work import WINDOW, Job, Load
 
 _LEVEL_MARK = "-verify-"
 
@@ -42,23 +50,31 @@ class Contender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """Drive a Python peer with the common roles; `apart` sends a message per packet."""
+    """Drive a Python peer with the common roles.
+
+    `apart` sends a message per packet; `window` is what it may have in flight where it is fastest with fewer than the
+    load says; `jobs` are those that it can do.
+    """
 
     name: str
     peer: Peer
     apart: bool = False
+    window: int = WINDOW
+    jobs: Collection[Job] = tuple(Job)
 
     def missing(self) -> str | None:
         """Ask the peer."""
         return self.peer.missing()
 
     def supports(self, load: Load) -> bool:
-        """Do every load."""
-        return True
+        """Do these jobs, with chains that fit into its window."""
+        return load.job in self.jobs and load.chain <= self.window
 
     def run(self, load: Load) -> Result:
         """Measure in fresh processes."""
-        return measure(self.peer, self.name, replace(load, apart=self.apart))
+        return measure(
+            self.peer, self.name, replace(load, apart=self.apart, window=min(load.window, self.window))
+        )
 
 
 def contenders(levels: Sequence[int] = (LEVEL,)) -> dict[str, Contender]:
@@ -70,8 +86,12 @@ def contenders(levels: Sequence[int] = (LEVEL,)) -> dict[str, Contender]:
         Driven("pipe", PipePeer()),
         Driven("zmq", ZmqPeer()),
         Driven("faster-fifo", FifoPeer()),
-        Driven("iceoryx2", IceoryxPeer()),
-        Driven("iceoryx2-packet", IceoryxPeer(), apart=True),
+        Driven("iceoryx2", IceoryxPeer(), jobs=(Job.RELAY, Job.PAIR)),
+        Driven("iceoryx2-packet", IceoryxPeer(), apart=True, jobs=(Job.RELAY, Job.PAIR)),
+        Driven("helics", HelicsPeer(), apart=True, window=HELICS_WINDOW, jobs=(Job.PAIR,)),
+        SimpyContender("simpy", packets_through_layers),
+        SimpyContender("simpy-chain", chains_through_layers),
+        SimpyContender("simpy-packet", packets_as_processes),
         MemifContender(),
         WritingContender(),
     ]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -18,7 +19,7 @@ from typing import Any
 from orchestrator.bench.peers.base import Hop, Peer
 from orchestrator.bench.result import Result
 from orchestrator.bench.roles import run_bottom, run_relay, run_top
-from orchestrator.bench.work import Job, Load, Tally
+from orchestrator.bench.work import Load, Tally
 
 START_SECONDS = 20.0
 GRACE_SECONDS = 10.0
@@ -140,8 +141,8 @@ def _measure(peer: Peer, name: str, load: Load, directory: Path, started: Sides)
 def _start(started: Sides, hops: list[Hop], load: Load, spin: int) -> None:
     """Start from the bottom, as layers bind to what is below them."""
     started.start("bottom", run_bottom, hops[-1], load, spin)
-    if load.job is Job.RELAY:
-        started.start("relay", run_relay, hops[0], hops[1], load, spin)
+    for place, (above, below) in enumerate(pairwise(hops), start=1):
+        started.start(f"relay-{place}", run_relay, above, below, load, spin)
     started.start("top", run_top, hops[0], load, spin)
 
 

@@ -26,15 +26,16 @@ Ids = NDArray[np.uint64]
 
 
 class Job(enum.StrEnum):
-    """Name the way a packet goes: over two hops through a relay, or over one."""
+    """Name the way a packet goes: over two hops through a relay, over one, or through a stack of five layers."""
 
     RELAY = "relay"
     PAIR = "pair"
+    STACK = "stack"
 
     @property
     def hops(self) -> int:
-        """Count the process boundaries between sender and bottom."""
-        return 2 if self is Job.RELAY else 1
+        """Count the boundaries between sender and bottom."""
+        return {Job.RELAY: 2, Job.PAIR: 1, Job.STACK: 4}[self]
 
 
 @dataclass(frozen=True, slots=True)

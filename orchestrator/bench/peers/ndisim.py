@@ -11,14 +11,14 @@ from orchestrator.bench.harness import GRACE_SECONDS, disagreement
 from orchestrator.bench.result import Result
 from orchestrator.bench.runs import RunUseless, figures
 from orchestrator.bench.topologies import LEVEL, layer, stack
-from orchestrator.bench.work import Job, Load, Tally
+from orchestrator.bench.work import Load, Tally
 from orchestrator.failures import RunError
 from orchestrator.topology.model import Topology
 from shm.errors import SharedMemoryError
 
 
 class NdisimContender:
-    """Run both jobs as topologies of benchmark drivers.
+    """Run all jobs as topologies of benchmark drivers.
 
     `coalesce` merges what waits into one send; `level` is how much of the contract is checked.
     """
@@ -54,7 +54,7 @@ class NdisimContender:
     def _topology(self, load: Load) -> Topology:
         limit = round(load.seconds * 1e9)
         sender = layer(BenchSender, packets=load.packets, limit=limit, chain=load.chain, window=load.window)
-        between = {"relay": layer(PassThrough)} if load.job is Job.RELAY else {}
+        between = {f"relay-{place}": layer(PassThrough) for place in range(1, load.job.hops)}
         layers = {"sender": sender, **between, "bottom": layer(BenchBottom)}
         depth = 1 << (load.window - 1).bit_length()
         return stack(layers, depth=depth, coalesce=self._coalesce, level=self._level)
