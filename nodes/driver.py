@@ -159,6 +159,10 @@ class Driver:
     def stop(self) -> None:
         """Release everything, Paused to Halted; called by the runtime."""
 
+    def successor(self) -> Driver:
+        """Return the driver that comes up in this one's place when its halted node is initialized again: a new one."""
+        return type(self)(self._node, self.options)
+
     def accept(self, port: Port, op: Op, chain: NblChain, flags: int) -> None:
         """Take one call or reply that arrived; the rooms turn it into handler calls."""
         raise NotImplementedError(f"a {self.kind or 'bare'} driver takes no {op.name}")

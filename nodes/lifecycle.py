@@ -4,7 +4,8 @@
 
 A command in a state that has no row for it is refused. Pausing ends when the driver says so and everything that
 this node handed over has come back (N6-PNP-03, N6-PNP-09, N6-PNP-10); restarting when the driver says so, a failed
-one in Paused (N6-PNP-07).
+one in Paused (N6-PNP-07). A node that was halted may be initialized again: with a new driver, on the same ports,
+packets and counters.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Lifecycle:
         self.state = NodeState.HALTED
         self.pnp = PnpCommands(node)
         self.exit_requested = False
+        self._instances = 0
         self._pause_reply: Reply | None = None
         self._pause_pending = False
         self._pause_due = 0
@@ -153,10 +155,9 @@ class Lifecycle:
             reply({"ok": False, "error": f"{name} with work outstanding (N6-PNP-13): {held}"})
             return
         self._enter(TRANSITIONS[self.state, name])
-        driver = self._node.driver
         if name == "initialize":
             self._node.calibrate()
-            driver.start()
+            self._begin_instance()
             self._enter(NodeState.PAUSED)
         elif name == "restart":
             self._restart(reply)
@@ -173,6 +174,13 @@ class Lifecycle:
             if name == "detach":
                 self.pnp.step_aside()
         reply({"ok": True, "value": None})
+
+    def _begin_instance(self) -> None:
+        """Start the driver; where one was halted before, a new one in its place."""
+        if self._instances:
+            self._node.driver = self._node.driver.successor()
+        self._instances += 1
+        self._node.driver.start()
 
     def _restart(self, reply: Reply) -> None:
         self._restart_reply = reply

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nodes.faults import Fault
@@ -13,6 +14,7 @@ from nodes.status import Status
 from orchestrator.events import Replied
 
 if TYPE_CHECKING:
+    from orchestrator.operations import Verb
     from orchestrator.phase_clock import PhaseClock
     from orchestrator.topology.model import FaultModel
     from shm.board import Board
@@ -24,14 +26,35 @@ _ON_PACKETS = frozenset(
     {"drop", "delay", "duplicate", "reorder", "corrupt", "hold", "status", "low_resources"}
 )
 """Kinds whose draws must not depend on when the first packet comes."""
+_ON_STACK = frozenset({"crash", "bounce"})
+"""Kinds that no node is told of as a fault."""
 
 Send = Callable[[int, int, str, dict[str, Any]], None]
 """Gives a command to a node: node, request, command, arguments."""
+Then = Callable[[bool, int], None]
+"""Hears that an operation has ended: whether its node was down as it began, and the time (ns)."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What faults reach a run by.
+
+    `nodes` are ids by name, `send` gives commands to nodes, `crash` kills a node so that the others go on, `operate`
+    does something to a node in its stack.
+    """
+
+    nodes: Mapping[str, int]
+    send: Send
+    crash: Callable[[str], None]
+    operate: Callable[[Verb, str, Then], None]
 
 
 @dataclass(frozen=True)
 class FaultRecord:
-    """What became of one fault: it began and ended so many ns after every node ran (None: not yet), and hit `hit`."""
+    """What became of one fault: it began and ended so many ns after every node ran (None: not yet), and hit `hit`.
+
+    What a bounce hits is its node, once it has come back.
+    """
 
     name: str
     kind: str
@@ -42,13 +65,18 @@ class FaultRecord:
 
 
 class _Running:
-    """One fault on its way: `row` is its number in the run."""
+    """One fault on its way: `row` is its number in the run.
+
+    Of a bounce, `returning` says that its node is about to come back, `bounces` how often it has.
+    """
 
     def __init__(self, row: int, model: FaultModel) -> None:
         self.row = row
         self.model = model
         self.began: int | None = None
         self.ended: int | None = None
+        self.returning = False
+        self.bounces = 0
 
     @property
     def in_force(self) -> bool:
@@ -59,24 +87,15 @@ class _Running:
 class RunFaults:
     """The faults of one run, from its topology and from whoever adds more while it goes on.
 
-    `nodes` are ids by name, `send` gives commands to nodes, `timers` are the run's, by key, `crash` kills a node so
-    that the others go on. `phases` knows where sources are, for faults that go with a phase.
+    `timers` are the run's, by key; `phases` knows where sources are, for faults that go with a phase.
     """
 
     def __init__(
-        self,
-        models: Iterable[FaultModel],
-        nodes: Mapping[str, int],
-        send: Send,
-        timers: dict[str, int],
-        crash: Callable[[str], None],
-        phases: PhaseClock,
+        self, models: Iterable[FaultModel], reach: Reach, timers: dict[str, int], phases: PhaseClock
     ) -> None:
         self._faults = [_Running(row, model) for row, model in enumerate(models)]
-        self._nodes = nodes
-        self._send = send
+        self._reach = reach
         self._timers = timers
-        self._crash = crash
         self._phases = phases
         self._requests = 0
         self._started = 0
@@ -198,7 +217,10 @@ class RunFaults:
         """Begin a fault, of which the nodes have been `told` if they know of it since they were made."""
         fault.began = now
         if fault.model.kind == "crash":
-            self._crash(fault.model.lower)
+            self._reach.crash(fault.model.lower)
+            return
+        if fault.model.kind == "bounce":
+            self._reach.operate("disable", fault.model.lower, partial(self._gone, fault))
             return
         for node, part in parts_of(fault.model, fault.row).items() if not told else ():
             self._ask(node, {"begin": part.pack()})
@@ -207,13 +229,33 @@ class RunFaults:
 
     def _end(self, fault: _Running, now: int) -> None:
         self._timers.pop(f"{_TIMER}{fault.row}", None)
-        told = fault.in_force and fault.model.kind != "crash"
+        if fault.model.kind == "bounce" and fault.in_force and not self._over:
+            self._bring_back(fault)
+            return
+        told = fault.in_force and fault.model.kind not in _ON_STACK
         for node in parts_of(fault.model, fault.row) if told else ():
             self._ask(node, {"end": fault.row})
         fault.ended = fault.ended or now
 
+    def _gone(self, fault: _Running, was_down: bool, now: int) -> None:
+        """Let a node that is down now stay so for its time; one that was down before is left alone."""
+        if was_down:
+            fault.ended = now
+        elif not self._over and not fault.returning:
+            self._timers[f"{_TIMER}{fault.row}"] = now + fault.model.lasts
+
+    def _bring_back(self, fault: _Running) -> None:
+        if not fault.returning:
+            fault.returning = True
+            self._reach.operate("enable", fault.model.lower, partial(self._back, fault))
+
+    def _back(self, fault: _Running, was_down: bool, now: int) -> None:
+        fault.bounces += was_down
+        fault.ended = now
+
     def _ask(self, node: str, arguments: dict[str, Any]) -> None:
-        self._send(self._nodes[node], FIRST_REQUEST + self._requests, "fault", arguments)
+        node_id, request = self._reach.nodes[node], FIRST_REQUEST + self._requests
+        self._reach.send(node_id, request, "fault", arguments)
         self._requests += 1
 
     def _since_start(self, time: int | None) -> int | None:
@@ -222,6 +264,8 @@ class RunFaults:
     def _hits(self, fault: _Running, boards: Mapping[str, Board]) -> int:
         if fault.model.kind == "crash":
             return int(fault.began is not None)
+        if fault.model.kind == "bounce":
+            return fault.bounces
         return sum(
             int(boards[node].counters[FIRST_FAULT + fault.row]) for node in parts_of(fault.model, fault.row)
         )

@@ -22,13 +22,17 @@ Send = Callable[[int, int, str, dict[str, Any]], None]
 
 
 class Operation:
-    """One thing done to the stack: `value` of its last reply and `error` are set when it has `ended`."""
+    """One thing done to the stack: `value` of its last reply and `error` are set when it has `ended`.
+
+    `was_down` says whether its node was disabled, removed or detached as it began.
+    """
 
     def __init__(self, verb: Verb, node: int, name: str, edge: int = 0) -> None:
         self.verb = verb
         self.node = node
         self.edge = edge
         self.name = name
+        self.was_down = False
         self.ended = False
         self.value: Any = None
         self.error: OperationFailed | None = None
@@ -113,9 +117,10 @@ class Procedure:
 
     def _next(self) -> None:
         while self._now is None and self._waiting:
-            self._now = self._waiting.popleft()
-            self._told(self._now)
-            self._stages = deque(self.stack.script(self._now.verb, self._now.node, self._now.edge))
+            now = self._now = self._waiting.popleft()
+            self._told(now)
+            now.was_down = self.stack.down(now.node)
+            self._stages = deque(self.stack.script(now.verb, now.node, now.edge))
             self._advance()
 
     def _advance(self) -> None:

@@ -9,7 +9,7 @@ from nodes.metrics import NodeState, PhaseWord
 from orchestrator.chronicle import Deed
 from orchestrator.events import Broke, Crashed, Event, Exhausted, Phase, Reached, Replied
 from orchestrator.failures import OperationFailed
-from orchestrator.faults import FaultRecord, RunFaults
+from orchestrator.faults import FaultRecord, Reach, RunFaults, Then
 from orchestrator.operations import Stack, Verb
 from orchestrator.phase_clock import PhaseClock
 from orchestrator.procedure import TIMER, Operation, Procedure, Send
@@ -57,9 +57,24 @@ class Steering:
         """Pull a miniport's device out: surprise removal up to the halt (N6-UNB-04)."""
         self._carry_out("remove", node)
 
+    def disable(self, node: str) -> None:
+        """Take a node down: a protocol's bindings, a filter by detaching it, an adapter with all bindings above it.
+
+        What is paused, unbound and detached for it is what comes back with `enable`; a node that is down stays so.
+        """
+        self._carry_out("disable", node)
+
+    def enable(self, node: str) -> None:
+        """Bring a node up again that was disabled or removed, with a new driver, and what went down with it."""
+        self._carry_out("enable", node)
+
     def unbind(self, upper: str, lower: str) -> None:
         """Pause a binding and undo it (N6-UNB-02)."""
         self._carry_out("unbind", upper, lower)
+
+    def bind(self, upper: str, lower: str) -> None:
+        """Open a binding anew that was undone, and restart it; where its adapter is down, it comes with that."""
+        self._carry_out("bind", upper, lower)
 
     def detach(self, node: str) -> None:
         """Take a filter out of the stack, which is paused meanwhile; packets then pass where it was."""
@@ -156,12 +171,12 @@ class Steering:
         def arm(after: int) -> None:
             self._timers[TIMER] = self.now() + after
 
-        self._planned: list[Operation] = []
+        self._planned: dict[Operation, Then] = {}
         self._crashed: set[str] = set()
         self._deeds: list[Deed] = []
         self._under_way = 0
-        numbers, phases = self.plan.numbers, PhaseClock(self.topology)
-        self._faults = RunFaults(self.topology.faults, numbers, send, self._timers, self._crash, phases)
+        reach = Reach(self.plan.numbers, send, self._crash, self._disturb)
+        self._faults = RunFaults(self.topology.faults, reach, self._timers, PhaseClock(self.topology))
         self._procedure = Procedure(stack, self.plan.names, send, arm, limits.pause, self._told)
 
     @property
@@ -200,12 +215,20 @@ class Steering:
             self._procedure.timed_out()
         elif key.startswith(_EVENT):
             event = self.topology.events[int(key.removeprefix(_EVENT))]
-            operation = self._operation(event.verb, event.node, event.lower)
-            self._planned.append(operation)
-            self._procedure.begin(operation)
+            self._plan_operation(
+                self._operation(event.verb, event.node, event.lower), lambda was_down, now: None
+            )
         else:
             return self._faults.timed_out(key, self.now())
         return True
+
+    def _disturb(self, verb: Verb, name: str, then: Then) -> None:
+        """Carry out an operation of a fault; `then` hears of its end."""
+        self._plan_operation(self._operation(verb, name, ""), then)
+
+    def _plan_operation(self, operation: Operation, then: Then) -> None:
+        self._planned[operation] = then
+        self._procedure.begin(operation)
 
     def _answered(self, event: Event) -> bool:
         """Take what operations and faults wait for; False for everything else."""
@@ -228,8 +251,13 @@ class Steering:
         result = operation.error or (operation.value if operation.verb == "reset" else "")
         self._deeds[self._under_way] = replace(self._deeds[self._under_way], ended=now, result=str(result))
         self._timers.pop(TIMER, None)
-        if operation.error is not None and operation in self._planned:
+        then = self._planned.pop(operation, None)
+        if then is None:
+            return
+        if operation.error is not None:
             self._apply(Broke(OperationFailed, str(operation.error)))
+        else:
+            then(operation.was_down, self.now())
 
     def _finish_steering(self) -> None:
         """Let what is being done to the stack end before the run does; what waits is not begun."""

@@ -227,7 +227,9 @@ def _fairness(report: Report) -> list[Text]:
 
 def _fault(of: FaultPart) -> str:
     when = "its time did not come"
-    if of.began is not None:
+    if of.began is not None and of.ended is not None and of.kind == "bounce" and of.hit:
+        when = f"from {duration(of.began)}, back after {duration(of.ended - of.began)}"
+    elif of.began is not None:
         when = f"from {duration(of.began)} to {duration(of.ended)}, {of.hit:,} hit"
     return f"{of.name}: {of.kind} on {of.where}, {when}"
 

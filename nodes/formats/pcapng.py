@@ -43,7 +43,8 @@ _FEW = 8
 class PcapngWriter:
     """Write packets to a pcapng file that any analyser reads.
 
-    `target` is a path, created or overwritten, or a binary file, which stays open when the writer is closed.
+    `target` is a path, created or overwritten, or a binary file, which stays open when the writer is closed. With
+    `append` a further section begins behind what is at the path.
     `interfaces` are names, told apart by position; all share `link_type` and `snaplen`. A packet longer than
     `snaplen` is cut to it and keeps its original length in the file; 0 cuts nothing. `OSError` passes
     through.
@@ -56,13 +57,14 @@ class PcapngWriter:
         interfaces: Sequence[str] = ("ndisim",),
         link_type: int = ETHERNET,
         snaplen: int = 65535,
+        append: bool = False,
     ) -> None:
         if not interfaces:
             raise ValueError("a capture needs at least one interface; name one")
         self._interfaces = len(interfaces)
         self._snaplen = snaplen
         self._owned = isinstance(target, Path | str)
-        self._file = _created(target) if isinstance(target, Path | str) else target
+        self._file = _opened(target, append) if isinstance(target, Path | str) else target
         self._file.write(_section_header() + b"".join(_interface(n, link_type, snaplen) for n in interfaces))
 
     def write(
@@ -146,8 +148,8 @@ class PcapngWriter:
             )
 
 
-def _created(path: Path | str) -> BinaryIO:
-    return Path(path).open("wb")
+def _opened(path: Path | str, append: bool) -> BinaryIO:
+    return Path(path).open("ab" if append else "wb")
 
 
 def _section_header() -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nodes.ndis.states import BindingState
 from nodes.status import Status
@@ -13,6 +13,31 @@ if TYPE_CHECKING:
     from nodes.ndis.binding import Binding
     from nodes.node import Node
     from nodes.packets.chain import NblChain
+
+
+class Binder(Protocol):
+    """A driver with bindings below, as far as they are opened."""
+
+    bindings: list[Binding]
+
+    def open_lower(self, binding: Binding) -> None:
+        """Make the binding's requests end in the driver's handlers."""
+
+    def bind_adapter(self, binding: Binding) -> None:
+        """Learn of the binding."""
+
+
+def bind(driver: Binder, binding: Binding) -> None:
+    """Offer a new binding to its driver, in the place of the one that was undone if there was one (N6-UNB-01)."""
+    for place, before in enumerate(driver.bindings):
+        if before.edge == binding.edge:
+            driver.bindings[place] = binding
+            break
+    else:
+        driver.bindings.append(binding)
+    driver.open_lower(binding)
+    driver.bind_adapter(binding)
+    binding.move("opened")
 
 
 def enter_send(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nodes.crossings.crossing import CALL_MASK, CLAIMS, FLAGS_SHIFT, LOOP_BACK, LOOPED, RESOURCES, Op
 from nodes.crossings.port import U64, Port
+from nodes.driver import Driver
 from nodes.irql import DISPATCH_FLAG
 from nodes.metrics import Counter
 from nodes.ndis.claims import check_claims
@@ -283,20 +284,14 @@ class Filter(OidFilteringDriver):
 
 
 class Bypass(Filter):
-    """Stands where a filter was detached: everything passes, until the filter is attached again in its place."""
+    """Stands where a filter was detached: everything passes, until a new one is attached in its place."""
 
     stands_in = True
 
     def __init__(self, node: Node, detached: Filter) -> None:
         super().__init__(node, detached.options)
         self._detached = detached
-        self._standing = False
 
-    def start(self) -> None:
-        """Stand in; the second time, attach the filter again."""
-        if self._standing:
-            self._node.driver = self._detached
-            self._detached.start()
-        else:
-            self._standing = True
-            super().start()
+    def successor(self) -> Driver:
+        """Return the filter that is attached again."""
+        return self._detached.successor()

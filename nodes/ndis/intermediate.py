@@ -61,7 +61,10 @@ class Intermediate(OidPassingDriver):
         self._saved_source = np.zeros(node.arena.slots, dtype=np.uint64)
 
     def bind_adapter(self, binding: Binding) -> None:
-        """Learn of a binding below (ProtocolBindAdapterEx)."""
+        """Learn of a binding below (ProtocolBindAdapterEx).
+
+        One that was undone may come back so: with a handle of its own, the old one stays dead (N6-UNB-03).
+        """
 
     def unbind_adapter(self, binding: Binding) -> Status | None:
         """Forget a binding below, paused before (ProtocolUnbindAdapterEx): this cannot fail (N6-UNB-02).
@@ -144,12 +147,7 @@ class Intermediate(OidPassingDriver):
         """Open the bindings below, then the virtual miniports above."""
         for port in self._node.ports:
             if port.spec.side == "upper":
-                binding = Binding(self._node, port, self)
-                self._by_port[port.index] = binding
-                self.bindings.append(binding)
-                self.open_lower(binding)
-                self.bind_adapter(binding)
-                binding.move("opened")
+                self.bind_port(port)
         for port in self._node.ports:
             if port.spec.side == "lower":
                 adapter = VirtualAdapter(self._node, [port], self.return_net_buffer_lists)
@@ -157,6 +155,11 @@ class Intermediate(OidPassingDriver):
                 self.adapters.append(adapter)
                 self.open_upper(adapter, [port])
                 self.initialize(adapter)
+
+    def bind_port(self, port: Port) -> None:
+        """Make a binding of a port below and offer it to the driver; called by the runtime."""
+        binding = self._by_port[port.index] = Binding(self._node, port, self)
+        edges.bind(self, binding)
 
     def restart_layer(self) -> Status | None:
         """Restart the bindings below, then the driver."""

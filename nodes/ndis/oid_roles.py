@@ -87,6 +87,8 @@ class OidAnsweringDriver(Driver):
             Delivery.DIRECT: partial(self.direct_oid_request, adapter),
             Delivery.SYNCHRONOUS: partial(self._synchronous, adapter),
         }
+        for port in ports:
+            port.packet_filter = None
         adapter.oids_above = OidQueue(self._node, handlers, partial(self._cancelled, adapter), serial=serial)
         adapter.indicator = Indicator(self._node, ports, adapter.oids_above)
 

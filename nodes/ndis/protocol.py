@@ -42,7 +42,10 @@ class Protocol(OidIssuingDriver):
         self._by_port: dict[int, Binding] = {}
 
     def bind_adapter(self, binding: Binding) -> None:
-        """Learn of a binding, which starts paused (ProtocolBindAdapterEx)."""
+        """Learn of a binding, which starts paused (ProtocolBindAdapterEx).
+
+        One that was undone may come back so: with a handle of its own, the old one stays dead (N6-UNB-03).
+        """
 
     def unbind_adapter(self, binding: Binding) -> Status | None:
         """Forget a binding, paused before (ProtocolUnbindAdapterEx): this cannot fail (N6-UNB-02).
@@ -73,12 +76,12 @@ class Protocol(OidIssuingDriver):
     def start(self) -> None:
         """Make a binding of every port and offer it to the driver."""
         for port in self._node.ports:
-            binding = self.binding_class(self._node, port, self)
-            self._by_port[port.index] = binding
-            self.bindings.append(binding)
-            self.open_lower(binding)
-            self.bind_adapter(binding)
-            binding.move("opened")
+            self.bind_port(port)
+
+    def bind_port(self, port: Port) -> None:
+        """Make a binding of a port and offer it to the driver; called by the runtime."""
+        binding = self._by_port[port.index] = self.binding_class(self._node, port, self)
+        edges.bind(self, binding)
 
     def restart_layer(self) -> Status:
         """Restart every binding that is paused; those that fail stay so."""

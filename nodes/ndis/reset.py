@@ -87,9 +87,9 @@ class Resets:
         node = self._node
 
         def ask() -> None:
-            if node.lifecycle.state in _RESETTABLE and not self.active:
+            if node.lifecycle.state in _RESETTABLE and node.driver is driver and not self.active:
                 self._check_for_hang(driver)
-            if node.lifecycle.state is not NodeState.HALTED:
+            if node.lifecycle.state is not NodeState.HALTED and node.driver is driver:
                 self.watch_for_hang(driver)
 
         node.timers.at(node.clock.now() + driver.check_for_hang_interval, lambda: node.defer(ask))

@@ -3,6 +3,7 @@
     Unbound -> open -> Opening -> Paused -> restart -> Restarting -> Running -> pause -> Pausing -> Paused
     Paused -> close -> Closing -> Unbound
 
+Undone, a binding stays so; a new one may be opened in its place.
 A blank cell of the table is a refusal. A binding lands in Paused when it is opened. Pausing ends when the driver says
 so and all its packets are back (N6-PNP-09); closing ends when nothing of it is left.
 """
@@ -67,7 +68,7 @@ BINDING_TRANSITIONS: dict[tuple[BindingState, str], BindingState] = {
 }
 """The state entered at each event; a blank cell is a refusal."""
 
-BINDING_COMMANDS = frozenset({"pause_binding", "restart_binding", "unbind", "net_pnp_event"})
+BINDING_COMMANDS = frozenset({"pause_binding", "restart_binding", "unbind", "bind", "net_pnp_event"})
 
 
 class BindingStates:
@@ -87,9 +88,14 @@ class BindingStates:
             status = binding.tell(NetEvent(arguments["event"]))
             reply({"ok": True, "value": status_name(status)})
             return
-        event = {"pause_binding": "pause", "restart_binding": "restart", "unbind": "close"}[name]
+        event = {"pause_binding": "pause", "restart_binding": "restart", "unbind": "close", "bind": "open"}[
+            name
+        ]
         if (binding.state, event) not in BINDING_TRANSITIONS:
             reply({"ok": False, "error": f"{name} is not allowed in state {binding.state.name}"})
+        elif event == "open":
+            self._open_again(binding)
+            reply({"ok": True, "value": None})
         elif event == "pause":
             binding.begin_pause()
             self._ending.append((binding, "paused", reply))
@@ -116,6 +122,13 @@ class BindingStates:
     def busy(self) -> bool:
         """Return whether a pause or closing has not ended."""
         return bool(self._ending)
+
+    def _open_again(self, undone: Binding) -> None:
+        """Open a binding where one was undone."""
+        port = next(port for port in self._node.ports if port.spec.edge == undone.edge)
+        port.resetting = False
+        driver: Any = self._node.driver
+        driver.bind_port(port)
 
     def _find(self, edge: Any) -> Binding | None:
         bindings: list[Binding] = getattr(self._node.driver, "bindings", [])

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from nodes.node import Node
 
 
+_BEGUN: weakref.WeakKeyDictionary[Node, set[Path]] = weakref.WeakKeyDictionary()
+"""The files that each node has written to."""
+
+
 class NoOutputDirectory(ValueError):
     """A driver is to write a file, but the run has no directory for outputs."""
 
@@ -24,7 +28,8 @@ class NoOutputDirectory(ValueError):
 class CaptureFile:
     """A pcapng file of one node; times in it are the node's clock, packet ids those of reports and traces.
 
-    It is closed with its driver at the latest, also where a run breaks off.
+    It is closed with its driver at the latest, also where a run breaks off. A driver that comes back after a halt goes
+    on in the same file, in a section of its own.
     """
 
     def __init__(self, node: Node, name: str, interfaces: Sequence[str], snaplen: int = 65535) -> None:
@@ -43,7 +48,9 @@ class CaptureFile:
             raise ValueError(f"{name} is not below the output directory; give a name without '..'")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._node = node
-        self._writer = PcapngWriter(path, interfaces=interfaces, snaplen=snaplen)
+        begun = _BEGUN.setdefault(node, set())
+        self._writer = PcapngWriter(path, interfaces=interfaces, snaplen=snaplen, append=path in begun)
+        begun.add(path)
         weakref.finalize(self, self._writer.close)
 
     def write(self, chain: NblChain, frames: FrameRows, interface: int = 0) -> None:

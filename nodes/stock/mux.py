@@ -21,6 +21,7 @@ from nodes.options import Choice
 from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.queues import QUANTUM, FairLane, Queue
+from nodes.stock.rebound import rebound
 
 NOBODY = -1
 _RESET = np.array([Status.RESET_IN_PROGRESS, Status.REQUEST_ABORTED], np.uint32)
@@ -57,11 +58,11 @@ class Mux(Intermediate):
 
     def start(self) -> None:
         """Open both edges and give each driver above its binding below."""
+        self._lanes: dict[Binding, FairLane] = {}
+        self._below = [port for port in self._node.ports if port.spec.side == "upper"]
         super().start()
         self._above = [port for port in self._node.ports if port.spec.side == "lower"]
-        self._below = [port for port in self._node.ports if port.spec.side == "upper"]
         self._adapters = dict(zip(self._above, self.adapters, strict=True))
-        self._bindings = dict(zip(self._below, self.bindings, strict=True))
         self._addresses = [np.frombuffer(node_mac(port.spec.peer), np.uint8) for port in self._above]
         self._frame_types = [
             np.array(port.spec.options.get("frame_types", ()), np.uint16) for port in self._above
@@ -76,6 +77,13 @@ class Mux(Intermediate):
         self._failover = self.options.balance == "failover" and len(lanes) > 1
         self._again = np.zeros(self._node.arena.slots, dtype=np.bool_)
         self._held: deque[tuple[Binding, NblChain, int]] = deque()
+
+    def bind_adapter(self, binding: Binding) -> None:
+        """Let the way of a binding that was undone be one again, through the new one, once that runs."""
+        self._lanes = rebound(self._lanes, binding)
+        if binding in self._lanes:
+            self._lanes[binding].gone = False
+        self._bindings = dict(zip(self._below, self.bindings, strict=False))
 
     def _choice(self, number: int, port: Port) -> int:
         if self.options.balance == "failover":
@@ -99,7 +107,7 @@ class Mux(Intermediate):
         return Status.SUCCESS
 
     def unbind_adapter(self, binding: Binding) -> Status | None:
-        """Complete what still waits for this binding: it will not come back, and neither will a way through it."""
+        """Complete what still waits for this binding: it will not come back, and if its way does, nobody knows when."""
         lane = self._lanes[binding]
         lane.open = False
         lane.gone = True

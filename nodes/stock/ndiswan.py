@@ -80,35 +80,43 @@ class NdisWan(Intermediate):
     Options = NdisWanOptions
     lower_edge = "wan"
     default_pool_size = 1024
+    numbering = (0, 0)
+    """The numbers of the first fragment that is sent and of the first that is received."""
 
     def start(self) -> None:
         """Open both edges."""
-        super().start()
         options, node = self.options, self._node
-        self._above = [port for port in node.ports if port.spec.side == "lower"]
-        self._adapters = dict(zip(self._above, self.adapters, strict=True))
         form = FORMS[options.multilink]
         links = Links(options.spread)
         self.bundle = Bundle(
             node,
             links,
             self._completed,
+            first=self.numbering[0],
             fragment=options.fragment,
             form=form,
             bridge=options.bridge,
             least_links=options.links,
         )
         local = node_mac(node.spec.node)
-        self.inbound = Inbound(node.arena, local + REMOTE_ADDRESS, form, options.backlog)
-        below = [port for port in node.ports if port.spec.side == "upper"]
-        self.linkage = Linkage(
-            self, links, dict(zip(self.bindings, below, strict=True)), (REMOTE_ADDRESS, local)
-        )
+        self.inbound = Inbound(node.arena, local + REMOTE_ADDRESS, form, options.backlog, self.numbering[1])
+        self.linkage = Linkage(self, links, (REMOTE_ADDRESS, local))
         self._timer: Timer | None = None
+        self._pausing: set[Binding] = set()
+        super().start()
+        self._above = [port for port in node.ports if port.spec.side == "lower"]
+        self._adapters = dict(zip(self._above, self.adapters, strict=True))
 
-    def restart(self) -> None:
-        """Ask every miniport below for its properties and its lines."""
-        self.linkage.dial()
+    def successor(self) -> NdisWan:
+        """Return a new NDISWAN, which goes on with the numbering of fragments: nobody renegotiates it."""
+        new = type(self)(self._node, self.options)
+        new.numbering = self.bundle.sequence, self.inbound.expected
+        return new
+
+    def bind_adapter(self, binding: Binding) -> None:
+        """Count a WAN miniport in."""
+        port = next(port for port in self._node.ports if port.spec.edge == binding.edge)
+        self.linkage.join(binding, port)
 
     def pause(self) -> Status:
         """Complete what waits with PAUSED; what is below comes back by itself (N6-PNP-03)."""
@@ -149,13 +157,25 @@ class NdisWan(Intermediate):
         return self.linkage.answer(request)
 
     def oid_request_complete(self, binding: Binding, request: OidRequest, status: int) -> None:
-        """Take what a WAN miniport answers; errors as for `Linkage.answered`."""
+        """Take what a WAN miniport answers, maybe the last that a pause waits for; errors as for `Linkage.answered`."""
         self.linkage.answered(binding, request, status)
+        if binding in self._pausing and not self.linkage.asks(binding):
+            self._pausing.discard(binding)
+            self.queue_work_item(binding.pause_complete)
 
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:
-        """Send nothing on the lines of a paused binding (N6-PNP-09)."""
+        """Ask for the lines of a binding that begins; send nothing on those of a paused one (N6-PNP-09).
+
+        A pause ends when nothing is asked any more: the binding may be closed after it (N6-OID-22).
+        """
         if event in (NetEvent.PAUSE, NetEvent.RESTART):
             self.linkage.hold(binding, held=event is NetEvent.PAUSE)
+        if event is NetEvent.RESTART:
+            self.linkage.dial(binding)
+        elif event is NetEvent.PAUSE and self.linkage.asks(binding):
+            self._pausing.add(binding)
+            self.linkage.withdraw(binding)
+            return Status.PENDING
         return Status.SUCCESS
 
     def unbind_adapter(self, binding: Binding) -> Status | None:

@@ -56,11 +56,15 @@ class OidStorm(Protocol):
         """Return one: requests lie in message slots."""
         return 1
 
-    def bind_adapter(self, binding: Binding) -> None:
+    def start(self) -> None:
         """Begin with nothing asked."""
         self._made = 0
         self._out = 0
         self._open = False
+        super().start()
+
+    def bind_adapter(self, binding: Binding) -> None:
+        """Begin anew to compare what an adapter says it has sent."""
         self._sent_frames = 0
 
     def net_pnp_event(self, binding: Binding, event: NetEvent) -> Status:

@@ -66,10 +66,9 @@ class PcapReplay(Protocol):
     source = True
     frame_types = (0,)
 
-    def bind_adapter(self, binding: Binding) -> None:
-        """Load the frames, once for all bindings."""
-        if self.bindings[0] is not binding:
-            return
+    def start(self) -> None:
+        """Open the bindings and load the frames, once for all of them."""
+        super().start()
         self._frames = load_frames(Path(self.options.file))
         scale = self.options.scale if self.options.timing == "original" else 0
         self._due = schedule(self._frames.times_ns, scale)

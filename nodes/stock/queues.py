@@ -52,7 +52,7 @@ class FairLane:
     """One binding below and the queues that wait for it, first the one whose turn it is for `left` more packets.
 
     `open` says whether sends may leave there: not while it is paused, its adapter is being reset, or about to go;
-    `gone` that they never will again.
+    `gone` that it has been undone, and nobody knows whether they ever will again.
     """
 
     def __init__(self, binding: Binding) -> None:

@@ -22,6 +22,7 @@ from nodes.stock.frame_sizes import FrameSizes
 from nodes.stock.phase_books import PhaseBooks
 from nodes.stock.phases import ENDLESS, FASTEST, Phase, parse_phases
 from nodes.stock.punctuality import Punctuality
+from nodes.stock.rebound import rebound
 from nodes.stock.schedule import Draw, stretches
 from nodes.stock.starvation import NOT_WAITING, Starvation
 from nodes.timers import RETRY, Timer
@@ -99,6 +100,7 @@ class Traffic(Protocol):
 
     def start(self) -> None:
         """Open the bindings and share senders and window out to them."""
+        self._lanes: dict[Binding, Lane] = {}
         super().start()
         options, count = self.options, len(self.bindings)
         self._sizes = FrameSizes.parse(str(options.size))
@@ -120,7 +122,6 @@ class Traffic(Protocol):
         self._flows = self._node.board.flows
         self._node.board.counters[Counter.FLOWS] = options.senders
         self._senders = [Sender(number, place, options.senders) for place in range(options.senders)]
-        self._lanes: dict[Binding, Lane] = {}
         for place, binding in enumerate(self.bindings):
             share = min(max(options.window // count, 1), binding.room, self._node.pool.free_count)
             if not share:
@@ -128,6 +129,10 @@ class Traffic(Protocol):
             lane = Lane(binding, self._senders[place::count], share, options.burst)
             self._lanes[binding] = lane
             self._stock_up(lane)
+
+    def bind_adapter(self, binding: Binding) -> None:
+        """Let the lane of a binding that was undone go on with the new one."""
+        self._lanes = rebound(self._lanes, binding)
 
     def _stock_up(self, lane: Lane) -> None:
         """Get a lane's packets, those for which there is no memory after a while."""

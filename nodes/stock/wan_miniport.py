@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from nodes.nic import Receiver, Transmitter, Wire
 from nodes.options import Choice, Count, Duration, Positive, Quantity, Rate
 from nodes.packets.chain import NblChain
 from nodes.status import Status
+from nodes.timers import Timer
 from nodes.wan import MacLineDown, MacLineUp, WanInfo, WanMiniport, WanPacket
 from nodes.wan.links import MAX_PADDING, MIN_FRAME_SIZE
 from nodes.wan.records import SPEED_UNIT
@@ -101,6 +103,7 @@ class StockWanMiniport(WanMiniport):
         )
         self._packets: dict[int, WanPacket] = {}
         self._asked: list[OidRequest] = []
+        self._dialling: Timer | None = None
         self._pausing = self._resetting = False
 
     def wan_info(self) -> WanInfo:
@@ -111,8 +114,13 @@ class StockWanMiniport(WanMiniport):
     def restart(self) -> None:
         """Switch the receiver on and dial, the first time."""
         self._receiver.enabled = True
-        if not self._line.ndis_link_context:
-            self.set_timer(self.options.dial, self.connect)
+        if not self._line.ndis_link_context and self._dialling is None:
+            self._dialling = self.set_timer(self.options.dial, self.connect)
+
+    def halt(self) -> None:
+        """Dial no more (N6-PNP-14)."""
+        if self._dialling is not None:
+            self._dialling.cancel()
 
     def pause(self) -> Status:
         """Switch the receiver off and let what has been accepted leave (N6-PNP-03)."""
@@ -123,17 +131,31 @@ class StockWanMiniport(WanMiniport):
         return Status.PENDING
 
     def reset(self) -> Status:
-        """Abort what has not left, wait for what is on the line (N6-RST-03, N6-RST-04)."""
+        """Abort what has not left and what waits for the line, wait for what is on it (N6-RST-03, N6-RST-04)."""
         self._abort(Status.RESET_IN_PROGRESS)
+        self._answer_asked(lambda request: True)
         if self._transmitter.idle:
             return Status.SUCCESS
         self._resetting = True
         return Status.PENDING
 
     def device_pnp_event_notify(self, adapter: Adapter, event: DevicePnpEvent) -> None:
-        """Fail what has not left: the device is gone (N6-UNB-05)."""
+        """Fail what has not left and what waits for the line: the device is gone (N6-UNB-05)."""
         self._receiver.disable()
         self._abort(Status.FAILURE)
+        self._answer_asked(lambda request: True)
+
+    def cancel_oid_request(self, adapter: Adapter, request_id: int) -> None:
+        """Answer a request that waits for the line at once."""
+        self._answer_asked(lambda request: request.request_id == request_id)
+
+    def _answer_asked(self, wanted: Callable[[OidRequest], bool]) -> None:
+        """Abort requests that wait for the line; without a device there is one answer alone (N6-OID-16)."""
+        status = Status.REQUEST_ABORTED if self.adapter.present else Status.NOT_ACCEPTED
+        ended = [request for request in self._asked if wanted(request)]
+        self._asked = [request for request in self._asked if request not in ended]
+        for request in ended:
+            self.adapter.oid_request_complete(request, status)
 
     def connect(self) -> None:
         """Bring the line up, then answer who asked for its call (WAN-LNK-02)."""

@@ -7,7 +7,7 @@ its half in the miniport's node; frames and records then travel up to the NDISWA
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,12 +39,21 @@ BATCH_END = 1
 
 @dataclass
 class Line:
-    """A line of this miniport: NDISWAN's context, the miniport's handle, the call it carries, whether it is up."""
+    """A line of this miniport: NDISWAN's context, what was last said of it, whether it is up."""
 
     context: int
-    handle: int
-    call: int
+    record: MacLineUp
     up: bool = True
+
+    @property
+    def handle(self) -> int:
+        """Return the miniport's handle."""
+        return self.record.ndis_link_handle
+
+    @property
+    def call(self) -> int:
+        """Return the call that the line carries."""
+        return self.record.connection_wrapper_id
 
 
 class WanAdapter(OtherCallsForbidden):
@@ -60,6 +69,7 @@ class WanAdapter(OtherCallsForbidden):
         self._above = ports[0]
         self._lines: dict[int, Line] = {}
         self._contexts = 0
+        self._known = False
         self._batch: list[NblChain] = []
 
     def line_of(self, link_handle: int) -> Line | None:
@@ -109,14 +119,19 @@ class WanAdapter(OtherCallsForbidden):
         line = self.line_of(record.ndis_link_handle)
         if line is None or not line.up:
             self._contexts += 1
-            line = Line(
-                self._node.spec.node << 16 | self._contexts,
-                record.ndis_link_handle,
-                record.connection_wrapper_id,
-            )
+            line = Line(self._node.spec.node << 16 | self._contexts, record)
             self._lines[line.context] = line
         record.ndis_link_context = line.context
+        line.record = replace(record)
         self.indicate_wan_status(Status.WAN_LINE_UP, record)
+
+    def introduce(self) -> None:
+        """Tell an NDISWAN that asks for the miniport's properties of the lines that another one was told of before."""
+        lines = self._lines.values() if self._known else ()
+        for line in lines:
+            if line.up:
+                self.indicate_wan_status(Status.WAN_LINE_UP, line.record)
+        self._known = True
 
     def indicate_line_down(self, record: MacLineDown) -> None:
         """Tell NDISWAN that a line is gone (NDIS_STATUS_WAN_LINE_DOWN), by its context (WAN-LNK-04)."""

@@ -36,7 +36,8 @@ class Bundle:
     With a multilink `form` frames are cut into fragments of at most `fragment` bytes (0: never cut), each of which
     takes the link that would deliver it first; without, each frame goes whole over one link. What finds every window
     closed waits here, in order, as everything does until `least_links` have been up at once. `completed` gets packets
-    from above once everything they became is back, with SUCCESS or the first failure's status.
+    from above once everything they became is back, with SUCCESS or the first failure's status. `sequence` is the number
+    of the next fragment, `first` that of the first one.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Bundle:
         links: Links,
         completed: Completed,
         *,
+        first: int = 0,
         fragment: int,
         form: SequenceFormat | None,
         bridge: bool,
@@ -60,7 +62,7 @@ class Bundle:
         self._header = len(MULTILINK_HEADER) + form.length if form else len(ppp.ADDRESS_CONTROL)
         self._uncut: deque[NblChain] = deque()
         self._pieces: deque[Pieces] = deque()
-        self._sequence = 0
+        self.sequence = first
         slots = node.arena.slots
         self._left = np.zeros(slots, np.int64)
         self._verdict = np.zeros(slots, np.uint32)
@@ -182,8 +184,8 @@ class Bundle:
     def _send(self, pieces: Pieces, chosen: list[Link], chain: NblChain) -> None:
         head, tail = self._links.padding
         arena = self._node.arena
-        header = framing(pieces, self._sequence, self._form)
-        self._sequence += len(pieces)
+        header = framing(pieces, self.sequence, self._form)
+        self.sequence += len(pieces)
         arena.mdl_length[chain.slots] += np.uint32(tail)
         write(pieces, header, arena, chain.slots, head)
         arena.parent[chain.slots] = arena.handle[pieces.upper]

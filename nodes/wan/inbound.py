@@ -14,15 +14,18 @@ class Inbound:
     """Takes frames apart and fragments together.
 
     `addresses` head the Ethernet frames that travelled without their header. With a `form` of None multilink fragments
-    are not understood. `malformed` and `foreign` count frames that made no sense or have an unknown protocol.
+    are not understood; else `first` is the number of the first one. `malformed` and `foreign` count frames that made no
+    sense or have an unknown protocol.
     """
 
-    def __init__(self, arena: Arena, addresses: bytes, form: SequenceFormat | None, limit: int) -> None:
+    def __init__(
+        self, arena: Arena, addresses: bytes, form: SequenceFormat | None, limit: int, first: int = 0
+    ) -> None:
         self._cells = arena.cells.reshape(-1).data
         self._arena = arena
         self._addresses = addresses
         self._form = form
-        self.reassembler = Reassembler(form, limit) if form else None
+        self.reassembler = Reassembler(form, limit, first) if form else None
         self.malformed = 0
         self.foreign = 0
 
@@ -38,6 +41,11 @@ class Inbound:
             except ppp.MalformedPpp:
                 self.malformed += 1
         return found
+
+    @property
+    def expected(self) -> int:
+        """Return the number of the fragment that comes next."""
+        return self.reassembler.expected if self.reassembler else 0
 
     def join(self, context: int) -> None:
         """Count a link in."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nodes.crossings.port import Port
@@ -48,17 +48,18 @@ class Linkage:
         self,
         driver: NdisWan,
         links: Links,
-        ports: Mapping[Binding, Port],
         addresses: tuple[bytes, bytes],
     ) -> None:
-        """Take the driver, its links, the port of each binding, and the (remote, local) addresses shown above."""
+        """Take the driver, its links, and the (remote, local) addresses shown above."""
         self._driver = driver
         self.links = links
-        self._ports = ports
+        self._ports: dict[Binding, Port] = {}
         self._remote, self._local = addresses
         self._infos: dict[Binding, WanInfo] = {}
         self._held: set[Binding] = set()
-        self._early: dict[Binding, list[MacLineUp]] = {binding: [] for binding in ports}
+        self._asked: dict[int, Binding] = {}
+        self._questions = 0
+        self._early: dict[Binding, list[MacLineUp]] = {}
         self._been_up = False
         self._takers: dict[int, tuple[type[Record], Callable[[Binding, Record], None]]] = {
             Status.WAN_LINE_UP: (MacLineUp, self._line_up),
@@ -73,23 +74,32 @@ class Linkage:
         """Return whether lines have been up and none is now."""
         return self._been_up and not len(self.links)
 
-    def dial(self) -> None:
-        """Ask the miniports that have not answered yet."""
-        for binding in self._ports:
-            if binding not in self._infos:
-                self._ask(binding, Oid.WAN_GET_INFO)
+    def join(self, binding: Binding, port: Port) -> None:
+        """Count a binding in, maybe in the place of one that was undone; its lines are those that come up from now."""
+        before = next((other for other, its in self._ports.items() if its is port), binding)
+        self._ports = {other: its for other, its in self._ports.items() if its is not port} | {binding: port}
+        for known in (self._infos, self._early):
+            known.pop(before, None)
+        self._held.discard(before)
+        self._early[binding] = []
+
+    def dial(self, binding: Binding) -> None:
+        """Ask the miniport of a binding for its properties, unless it has answered."""
+        if binding not in self._infos:
+            self._ask(binding, Oid.WAN_GET_INFO)
 
     def answered(self, binding: Binding, request: OidRequest, status: int) -> None:
         """Take the answer to a request.
 
         Raises NotAWanMiniport when the properties were refused, or are such that no packet could be made.
         """
+        self._asked.pop(request.request_id, None)
         if status == Status.RESOURCES:
             self._driver.set_timer(RETRY, lambda: self._ask(binding, Oid(request.oid)))
             return
         if request.oid != Oid.WAN_GET_INFO:
             return
-        if status == Status.REQUEST_ABORTED:  # it has died, or is being taken away
+        if status in (Status.REQUEST_ABORTED, Status.NOT_ACCEPTED):  # it has died, or is being taken away
             return
         info = _unpacked(WanInfo, request.answer) if status == Status.SUCCESS else None
         if not isinstance(info, WanInfo) or not usable(info):
@@ -98,9 +108,18 @@ class Linkage:
                 f"{binding.lower} answered OID_WAN_GET_INFO with {told}; it is no WAN miniport"
             )
         self._infos[binding] = info
-        for record in self._early.pop(binding):
+        for record in self._early.pop(binding, ()):
             self._line_up(binding, record)
         self._ask(binding, Oid.TAPI_GET_ID)
+
+    def withdraw(self, binding: Binding) -> None:
+        """Cancel what the miniport of a binding has been asked and has not answered."""
+        for number in [number for number, its in self._asked.items() if its is binding]:
+            binding.cancel_oid_request(number)
+
+    def asks(self, binding: Binding) -> bool:
+        """Return whether the miniport of a binding owes an answer."""
+        return binding in self._asked.values()
 
     def answer(self, request: OidRequest) -> Status:
         """Answer a request from above for all links together."""
@@ -152,7 +171,11 @@ class Linkage:
             self._line_down(binding, MacLineDown(link.context))
 
     def _ask(self, binding: Binding, oid: Oid) -> None:
-        request = OidRequest(oid)
+        if binding not in self._ports:
+            return
+        self._questions += 1
+        request = OidRequest(oid, request_id=self._questions)
+        self._asked[request.request_id] = binding
         status = binding.oid_request(request)
         if status != Status.PENDING:
             self.answered(binding, request, status)

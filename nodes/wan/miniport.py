@@ -71,6 +71,7 @@ class WanMiniport(Miniport):
     def oid_request(self, adapter: Adapter, request: OidRequest) -> Status:
         """Answer what NDISWAN asks; a driver that overrides this passes on to it what it does not know."""
         if request.oid == Oid.WAN_GET_INFO:
+            self.adapter.introduce()
             return request.write(self.wan_info().pack())
         if request.oid == Oid.TAPI_GET_ID:
             status = self.tapi_get_id(request)

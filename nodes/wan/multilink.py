@@ -76,13 +76,14 @@ class Reassembler:
 
     `take` returns the packets that a fragment completes, in the order of their numbers. A fragment counts as lost as
     soon as every link has delivered a later one (RFC 1990, 4.1), when more than `limit` fragments wait behind it, or
-    when `give_up` is called; the packets that it belonged to are dropped whole.
+    when `give_up` is called; the packets that it belonged to are dropped whole. `expected` is the number that comes
+    next, the `first` at the beginning.
     """
 
-    def __init__(self, form: SequenceFormat = LONG, limit: int = 1024) -> None:
+    def __init__(self, form: SequenceFormat = LONG, limit: int = 1024, first: int = 0) -> None:
         self._form = form
         self._limit = limit
-        self._expected = 0
+        self.expected = first
         self._waiting: dict[int, Fragment] = {}
         self._latest: dict[Hashable, int] = {}
         self._parts: list[bytes] | None = None
@@ -96,11 +97,11 @@ class Reassembler:
     @property
     def gap(self) -> int | None:
         """Return the number of the fragment that others wait for, None when none waits."""
-        return self._expected if self._waiting else None
+        return self.expected if self._waiting else None
 
     def join(self, link: Hashable) -> None:
         """Count a link in: it may still deliver everything from here on."""
-        self._latest.setdefault(link, self._expected - 1)
+        self._latest.setdefault(link, self.expected - 1)
 
     def leave(self, link: Hashable) -> list[bytes]:
         """Count a link out: nothing more comes from it; return the packets that this lets through."""
@@ -110,9 +111,9 @@ class Reassembler:
     def take(self, link: Hashable, fragment: Fragment) -> list[bytes]:
         """Note a fragment from a link; return the packets now complete, maybe none."""
         half = self._form.modulus >> 1
-        number = self._expected + (fragment.sequence - self._expected + half) % self._form.modulus - half
+        number = self.expected + (fragment.sequence - self.expected + half) % self._form.modulus - half
         self._latest[link] = max(number, self._latest.get(link, number))
-        if number < self._expected or number in self._waiting:
+        if number < self.expected or number in self._waiting:
             self.late += 1
         else:
             self._waiting[number] = fragment
@@ -127,9 +128,9 @@ class Reassembler:
     def _advance(self) -> list[bytes]:
         packets: list[bytes] = []
         while True:
-            while self._expected in self._waiting:
-                self._use(self._waiting.pop(self._expected), packets)
-                self._expected += 1
+            while self.expected in self._waiting:
+                self._use(self._waiting.pop(self.expected), packets)
+                self.expected += 1
             if not self._waiting or not self._gap_is_lost():
                 return packets
             self._skip()
@@ -137,13 +138,13 @@ class Reassembler:
     def _gap_is_lost(self) -> bool:
         return (
             len(self._waiting) > self._limit
-            or min(self._latest.values(), default=self._expected) > self._expected
+            or min(self._latest.values(), default=self.expected) > self.expected
         )
 
     def _skip(self) -> None:
         following = min(self._waiting)
-        self.lost += following - self._expected
-        self._expected = following
+        self.lost += following - self.expected
+        self.expected = following
         self._break()
 
     def _use(self, fragment: Fragment, packets: list[bytes]) -> None:

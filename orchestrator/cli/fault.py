@@ -27,8 +27,8 @@ def add(run: str, name: str, on: str, keys: tuple[str, ...]) -> None:
 
     WHERE is a wire ("nic0 -> nic1", both ways "nic0 <-> nic1"), a binding ("mux -> nic0") or a node. KEY=VALUE are as
     under `faults:` in a topology file: drop=1% delay=2ms jitter=1ms share=10% duplicate=1% reorder=1% gap=3 corrupt=1%
-    hold=100% status=FAILURE slow=1000 stop=20ms low_resources=6% crash=true, and at=5s for=2s, or during=PHASE. Without
-    `at` it begins now, without `for` it ends with the run or by `fault rm`.
+    hold=100% status=FAILURE slow=1000 stop=20ms low_resources=6% crash=true bounce=20ms, and at=5s for=2s, or
+    during=PHASE. Without `at` it begins now, without `for` it ends with the run or by `fault rm`.
     """
     written = {"name": name, "on": on}
     for text in keys:
@@ -70,7 +70,7 @@ def ls(run: str, format: str) -> None:
 @click.argument("run")
 @click.argument("name")
 def rm(run: str, name: str) -> None:
-    """End the fault NAME of the live RUN; what it keeps goes on."""
+    """End the fault NAME of the live RUN; what it keeps goes on, and a node that it keeps down comes back."""
     _ask(run, "fault rm", {"name": name})
 
 

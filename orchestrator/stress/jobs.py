@@ -19,7 +19,7 @@ PACKETS = 200
 """Packets of each sender of `connectivity`, one at a time."""
 _QUIET_START, _QUIET_END = 0.05, 0.75
 """Shares of a run between which `2c-stress` disturbs the stack; the removal comes after that."""
-_REMOVAL = 0.85
+_REMOVAL, _RETURN = 0.8, 0.85
 _SHORTEST, _LONGEST = 0.01, 0.04
 """How long things last and lie apart, as shares of the run."""
 
@@ -100,11 +100,16 @@ def _stress(topology: Topology, wish: Wish, catalogue: Catalogue) -> Topology:
 
 
 def disturbances(topology: Topology, planned_ns: int, seed: int) -> Iterator[EventModel]:
-    """Draw what happens to miniports and filters from the seed: pauses, resets, filters out and in, one removal."""
+    """Draw what happens to miniports and filters from the seed: pauses, resets, each down and up, one removal."""
     draw = random.Random(seed)
     filters = [name for name, node in topology.nodes.items() if node.kind == "filter"]
     nics = [name for name, node in topology.nodes.items() if node.kind == "miniport"]
-    kinds = [("pause", "restart", nics + filters), ("detach", "attach", filters), ("reset", "", nics)]
+    kinds = [
+        ("pause", "restart", nics + filters),
+        ("detach", "attach", filters),
+        ("disable", "enable", nics),
+        ("reset", "", nics),
+    ]
     kinds = [kind for kind in kinds if kind[2]]
     at = _QUIET_START
     while kinds and at < _QUIET_END:
@@ -116,7 +121,9 @@ def disturbances(topology: Topology, planned_ns: int, seed: int) -> Iterator[Eve
             yield _event(at * planned_ns, undo, name)
             at += draw.uniform(_SHORTEST, _LONGEST)
     if nics:
-        yield _event(_REMOVAL * planned_ns, "remove", draw.choice(nics))
+        pulled = draw.choice(nics)
+        yield _event(_REMOVAL * planned_ns, "remove", pulled)
+        yield _event(_RETURN * planned_ns, "enable", pulled)
 
 
 def _event(at: float, verb: str, node: str) -> EventModel:
@@ -181,8 +188,8 @@ JOBS: Mapping[str, Job] = {
         _both_ways,
     ),
     "2c-stress": Job(
-        "two cards send to each other while pauses, resets, OID requests and at last a removal, drawn from the seed, "
-        "disturb them",
+        "two cards send to each other while pauses, resets, restarts, OID requests and at last a removal and return, "
+        "drawn from the seed, disturb them",
         "mesh:stacks=2",
         10 * SECOND,
         _stress,

@@ -33,10 +33,13 @@ _PLACES = {
     "stop": (_NODE,),
     "low_resources": (_NODE,),
     "crash": (_NODE,),
+    "bounce": (_NODE,),
 }
 """Where each kind may be."""
 KINDS = tuple(_PLACES)
 _EXTRAS = {"share": ("delay", "status"), "jitter": ("delay",), "gap": ("reorder",)}
+_OWN_TIME = frozenset({"stop", "bounce"})
+"""Kinds whose own value is how long they last."""
 _ON_COMPLETIONS = frozenset({"delay", "hold", "status"})
 _STATUSES = sorted(status.name for status in SEND_STATUSES - {Status.SUCCESS})
 _GAP = 3
@@ -73,6 +76,7 @@ class FaultEntry(Frozen):
     stop: Annotated[_Spell | None, Field(description="for so long the node takes nothing")] = None
     low_resources: Annotated[_Share | None, Field(description="share of allocations that fail")] = None
     crash: Annotated[bool | None, Field(description="true: the node is killed")] = None
+    bounce: Annotated[_Time | None, Field(description="the node goes down and comes back after this")] = None
     share: Annotated[_Share | None, Field(description="of delay and status: share of packets")] = None
     jitter: Annotated[_Time | None, Field(description="of delay: drawn time on top of it")] = None
     gap: Annotated[_Count | None, Field(description="of reorder: how many frames overtake")] = None
@@ -105,10 +109,6 @@ def read_faults(
         document.add(("faults",), f"{len(entries)} faults are too many", f"at most {MAX_FAULTS}")
     for index, value in enumerate(entries[:MAX_FAULTS]):
         path = ("faults", index)
-        if isinstance(value, dict) and "bounce" in value:
-            hint = "crash takes it out for the rest of the run"
-            document.add((*path, "bounce"), "a node that was killed cannot be started again", hint)
-            continue
         entry = read(document, FaultEntry, value, path)
         fault = None if entry is None else map_.place(document, entry, path)
         if fault is not None and any(other.name == fault.name for other in faults):
@@ -140,7 +140,7 @@ def written_fault(fault: FaultModel) -> dict[str, Any]:
     content: dict[str, Any] = {"name": fault.name, "on": fault.where}
     content |= {"at": format_duration(fault.at)} if fault.at else {}
     content |= {"during": fault.during} if fault.during else {}
-    content |= {"for": format_duration(fault.lasts)} if fault.lasts and fault.kind != "stop" else {}
+    content |= {"for": format_duration(fault.lasts)} if fault.lasts and fault.kind not in _OWN_TIME else {}
     share = format_fraction(fault.share)
     match fault.kind:
         case "delay":
@@ -154,6 +154,8 @@ def written_fault(fault: FaultModel) -> dict[str, Any]:
             content |= {"stop": format_duration(fault.lasts)}
         case "crash":
             content |= {"crash": True}
+        case "bounce":
+            content |= {"bounce": format_duration(fault.lasts)}
         case _:
             content |= {fault.kind: share}
     return content | ({"gap": fault.gap} if fault.kind == "reorder" else {})
@@ -200,7 +202,7 @@ class _Map:
             both=joined == "<->",
             at=entry.at or 0,
             during=entry.during or "",
-            lasts=entry.stop or entry.lasts or 0,
+            lasts=entry.stop or entry.bounce or entry.lasts or 0,
             share=_share(entry, kind),
             delay=entry.delay or 0,
             jitter=entry.jitter or 0,
@@ -215,8 +217,8 @@ class _Map:
                 document.add(
                     (*path, extra), f"{kind} has no {extra}", f"it belongs to {' and '.join(owners)}"
                 )
-        if kind in {"stop", "crash"} and entry.lasts is not None:
-            hint = "stop: 20ms says how long" if kind == "stop" else "a node that was killed stays dead"
+        if kind in {"crash", *_OWN_TIME} and entry.lasts is not None:
+            hint = "a node that was killed stays dead" if kind == "crash" else f"{kind}: 20ms says how long"
             document.add((*path, "for"), f"{kind} has no for", hint)
         if entry.status is not None and entry.status not in _STATUSES:
             text = f"no send completes with {quoted(entry.status)}"
@@ -257,4 +259,4 @@ class _Map:
 
 def _share(entry: FaultEntry, kind: str) -> float:
     written = entry.share if kind in _EXTRAS["share"] else getattr(entry, kind)
-    return float(written) if isinstance(written, float | int) and kind not in {"slow", "stop"} else 1.0
+    return float(written) if isinstance(written, float | int) and kind not in {"slow", *_OWN_TIME} else 1.0

@@ -36,6 +36,7 @@ FaultKind = Literal[
     "stop",
     "low_resources",
     "crash",
+    "bounce",
 ]
 
 
@@ -91,10 +92,12 @@ class WireModel(Frozen):
 
 
 class EventModel(Frozen):
-    """Say what happens to `node` (with unbind: to its binding above `lower`) `at` ns after every node runs."""
+    """Say what happens to `node` (with bind and unbind: to its binding above `lower`) `at` ns after every node runs."""
 
     at: Annotated[int, quantity("duration")]
-    verb: Literal["pause", "restart", "remove", "reset", "detach", "attach", "unbind"]
+    verb: Literal[
+        "pause", "restart", "remove", "reset", "detach", "attach", "unbind", "bind", "disable", "enable"
+    ]
     node: Name
     lower: str = ""
 
@@ -104,8 +107,9 @@ class FaultModel(Frozen):
 
     With `during` it begins and ends with that phase of the run's sources instead, or after `lasts` if that is sooner.
     It is on the wire or binding from `upper` to `lower` (with `both`, on the wire the other way as well), or on the
-    node `lower` with `upper` empty. What a kind has no use for stays at its default: `share` of packets, `delay` and
-    `jitter` in ns, `gap` packets, `status` by name, `rate` per second.
+    node `lower` with `upper` empty. A bounce `lasts` as long as its node is to stay down. What a kind has no use for
+    stays at its default: `share` of packets, `delay` and `jitter` in ns, `gap` packets, `status` by name, `rate` per
+    second.
     """
 
     name: Name

@@ -21,6 +21,8 @@ _KINDS = {
     "reset": ("miniport",),
     "detach": ("filter",),
     "attach": ("filter",),
+    "disable": ("miniport", "intermediate", "protocol"),
+    "enable": ("miniport", "intermediate", "protocol"),
 }
 _PAIR = r"^\s*[a-z0-9_-]+\s*->\s*[a-z0-9_-]+\s*$"
 _OptionalName = Annotated[Name | None, Field(json_schema_extra={"type": "string"})]
@@ -40,8 +42,13 @@ class EventEntry(Frozen):
     reset: Annotated[_OptionalName, Field(description="reset this miniport's adapter")] = None
     detach: Annotated[_OptionalName, Field(description="take this filter out of the stack")] = None
     attach: Annotated[_OptionalName, Field(description="put a detached filter back")] = None
+    disable: Annotated[_OptionalName, Field(description="take this node down, with what stands on it")] = None
+    enable: Annotated[_OptionalName, Field(description="bring a disabled or removed node up again")] = None
     unbind: Annotated[
         str | None, Field(pattern=_PAIR, description="undo this binding, e.g. sink -> nic1")
+    ] = None
+    bind: Annotated[
+        str | None, Field(pattern=_PAIR, description="open an undone binding again, e.g. sink -> nic1")
     ] = None
 
     def happenings(self) -> dict[str, str]:

@@ -304,7 +304,7 @@ def test_what_a_live_run_cannot_have_is_refused() -> None:
         refused: list[tuple[dict[str, Any], str]] = [
             ({"name": "dies", "on": "nic0", "hold": "1%"}, "had a fault 'dies'; give this one another name"),
             ({"name": "x", "on": "nic7", "hold": "1%"}, "there is no node 'nic7' (did you mean nic"),
-            ({"name": "x", "on": "nic0", "bounce": "true"}, "cannot be started again"),
+            ({"name": "x", "on": "nic0", "bounce": "soon"}, "'soon' is not a duration"),
         ]
         for written, told in refused:
             with pytest.raises(FaultRefused) as caught:

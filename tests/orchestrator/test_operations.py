@@ -156,6 +156,99 @@ def test_a_filter_is_spliced_out_and_in_while_its_stack_is_paused() -> None:
     ]
 
 
+def done(stack: Stack, verb: Verb, node: str, lower: str = "") -> list[list[str]]:
+    """Carry out a script as if all nodes did as they are told; return it as text."""
+    stages = stack.script(verb, NODES[node], stack.edge(NODES[node], NODES[lower]) if lower else 0)
+    for stage in stages:
+        for ask in stage:
+            stack.note(ask)
+    return told(stages)
+
+
+@pytest.mark.rule("N6-PNP-08", "N6-UNB-02")
+def test_a_disabled_adapter_goes_down_from_the_top_and_comes_back_from_the_bottom() -> None:
+    stack = Stack(specs())
+    assert done(stack, "disable", "nic") == [
+        ["low: query-remove-device"],
+        ["high: query-remove-device"],
+        ["mux -> high: query-remove-device", "sink -> low: query-remove-device"],
+        *PAUSE_ABOVE,
+        ["nic: pause"],
+        ["mux -> high: unbind", "sink -> low: unbind"],
+        ["high: halt"],
+        ["low: halt"],
+        ["nic: halt"],
+    ]
+    assert stack.down(NODES["nic"])
+    assert done(stack, "disable", "nic") == []
+    assert done(stack, "enable", "nic") == [
+        ["nic: initialize"],
+        ["low: initialize"],
+        ["high: initialize"],
+        ["mux -> high: bind", "sink -> low: bind"],
+        ["nic: restart"],
+        *RESTART_ABOVE,
+    ]
+    assert not (stack.halted | stack.paused | stack.idle | stack.unbound)
+    assert done(stack, "enable", "nic") == []
+
+
+def test_of_a_disabled_protocol_only_the_bindings_go() -> None:
+    stack = Stack(specs())
+    assert done(stack, "disable", "sink") == [["sink -> low: pause_binding"], ["sink -> low: unbind"]]
+    assert done(stack, "pause", "nic")[0] == ["mux -> high: pause_binding"]
+    done(stack, "restart", "nic")
+    assert done(stack, "enable", "sink") == [["sink -> low: bind"], ["sink -> low: restart_binding"]]
+
+
+def test_what_is_down_for_itself_does_not_come_back_with_its_adapter() -> None:
+    stack = Stack(specs())
+    done(stack, "disable", "sink")
+    done(stack, "detach", "low")
+    done(stack, "unbind", "mux", "high")
+    done(stack, "remove", "nic")
+    assert done(stack, "enable", "sink") == []
+    assert done(stack, "bind", "mux", "high") == []
+    assert done(stack, "attach", "low") == []
+    stack.detached.add(NODES["low"])
+    assert done(stack, "enable", "nic") == [
+        ["nic: initialize"],
+        ["high: initialize"],
+        ["mux -> high: bind", "sink -> low: bind"],
+        ["nic: restart"],
+        ["high: restart"],
+        ["mux -> high: restart_binding", "sink -> low: restart_binding"],
+    ]
+
+
+def test_an_intermediate_driver_comes_back_without_the_adapters_that_are_down() -> None:
+    stack = Stack(specs())
+    done(stack, "disable", "mux")
+    assert done(stack, "disable", "spare")[-2:] == [["spare: pause"], ["spare: halt"]]
+    assert done(stack, "enable", "mux") == [
+        ["mux: initialize"],
+        ["mux -> spare: unbind"],
+        ["bulk -> mux: bind"],
+        ["mux: restart"],
+        ["bulk -> mux: restart_binding"],
+    ]
+    assert done(stack, "enable", "spare")[1] == ["mux -> spare: bind"]
+
+
+def test_what_a_user_has_paused_stays_paused_on_an_adapter_that_comes_back() -> None:
+    stack = Stack(specs())
+    done(stack, "pause", "sink")
+    done(stack, "disable", "nic")
+    assert done(stack, "enable", "nic")[-1] == ["mux -> high: restart_binding"]
+
+
+def test_a_disabled_filter_is_a_detached_one() -> None:
+    stack = Stack(specs())
+    assert done(stack, "disable", "low") == script("detach", "low")
+    assert done(stack, "disable", "low") == []
+    assert ["low: initialize"] in done(stack, "enable", "low")
+
+
 class Nodes:
     """Nodes that note what they are asked; `refuse` is the command that they refuse."""
 

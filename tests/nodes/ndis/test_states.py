@@ -407,10 +407,11 @@ def test_a_filter_is_detached_and_attached_again_while_the_stack_lives() -> None
     bench.settle()
     assert (mark.seen, len(top.received)) == (2, 1)
     assert steer(bench, "attach", "mark", stack=stack) == []
-    assert mark.attached
+    again = bench.driver("mark", Marker)
+    assert (again is mark, again.attached) == (False, True)
     top.send(4)
     bench.settle()
-    assert mark.seen == 4
+    assert (mark.seen, again.seen) == (2, 4)
     assert [status for _, status in top.back] == ["SUCCESS"] * 9
     assert bench.kinds() == []
 

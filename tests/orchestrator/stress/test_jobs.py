@@ -69,19 +69,26 @@ def test_two_cards_send_to_each_other_and_all_of_it_arrives() -> None:
     assert report.nodes["sink-1"].counters["received"] == report.nodes["sender-2"].counters["sent"] > 1000
 
 
-def test_a_disturbed_pair_holds_through_pauses_resets_requests_and_a_removal() -> None:
+def test_a_disturbed_pair_holds_through_pauses_resets_requests_and_a_removal_and_goes_on_after_it() -> None:
     report = play_job("2c-stress", 40 * MILLISECOND, seed=3)
     assert (report.verdict, report.violations) == ("pass", [])
     assert outcomes(report)["oids-1.oids >= 1"]
     assert report.conservation.completed > 1000
+    assert set(report.statuses) <= {"SUCCESS", "PAUSED", "FAILURE", "RESET_IN_PROGRESS", "RESOURCES"}
 
 
-def test_disturbances_are_drawn_from_the_seed_and_end_with_a_removal() -> None:
+def test_disturbances_are_drawn_from_the_seed_and_end_with_a_removal_and_return() -> None:
     topology = shape("mesh:stacks=2")
     first, again, other = (list(disturbances(topology, 10**10, seed)) for seed in (7, 7, 8))
     assert first == again != other
-    assert (first[-1].verb, first[-1].at) == ("remove", 8_500_000_000)
-    assert {event.verb for event in first} == {"pause", "restart", "detach", "attach", "reset", "remove"}
+    assert [(event.verb, event.at) for event in first[-2:]] == [
+        ("remove", 8_000_000_000),
+        ("enable", 8_500_000_000),
+    ]
+    assert first[-1].node == first[-2].node
+    assert {event.verb for event in first + other} == {
+        *("pause", "restart", "detach", "attach", "disable", "enable", "reset", "remove")
+    }
     assert [event.at for event in first] == sorted(event.at for event in first)
 
 

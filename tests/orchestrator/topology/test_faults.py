@@ -28,6 +28,7 @@ def test_faults_are_read_in_order_in_base_units() -> None:
         "  - {name: d, on: nic0, hold: 100%}\n  - {name: e, on: bulk -> mux, status: RESOURCES}\n"
         "  - {name: f, on: sink, slow: 1000}\n  - {name: g, on: sink, stop: 20ms}\n"
         "  - {name: h, on: nic1, low_resources: 6%}\n  - {name: i, on: nic1, crash: true, at: 3s}\n"
+        "  - {name: j, on: mux, bounce: 20ms, at: 1s}\n  - {name: k, on: nic0, bounce: 0}\n"
     )
     faults = parse(text).faults
     assert faults == (
@@ -50,6 +51,8 @@ def test_faults_are_read_in_order_in_base_units() -> None:
         FaultModel(name="g", kind="stop", lower="sink", lasts=20_000_000),
         FaultModel(name="h", kind="low_resources", lower="nic1", share=0.06),
         FaultModel(name="i", kind="crash", lower="nic1", at=3 * 10**9),
+        FaultModel(name="j", kind="bounce", lower="mux", at=10**9, lasts=20_000_000),
+        FaultModel(name="k", kind="bounce", lower="nic0"),
     )
     assert parse(dump_topology(parse(text))).faults == faults
 
@@ -90,10 +93,9 @@ def test_faults_are_read_in_order_in_base_units() -> None:
         ("{name: a, on: nic0, stop: 1s, for: 1s}", "stop has no for (stop: 20ms says how long)"),
         ("{name: a, on: nic0, crash: true, for: 1s}", "crash has no for (a node that was killed stays dead)"),
         ("{name: a, on: nic0, crash: false}", "a fault that is none (write crash: true)"),
-        (
-            "{name: a, on: nic0, bounce: true}",
-            "a node that was killed cannot be started again (crash takes it out",
-        ),
+        ("{name: a, on: nic0, bounce: true}", "'true' is not a duration"),
+        ("{name: a, on: nic0, bounce: 5ms, for: 1s}", "bounce has no for (bounce: 20ms says how long)"),
+        ("{name: a, on: nic0 -> nic1, bounce: 5ms}", "bounce is not for a wire (name a node, e.g. nic0)"),
         ("{name: a, on: nic0, slow: 0}", "is too small"),
         ("{name: a, on: nic0 -> nic1, drop: 200%}", "is more than the whole"),
         ("drop", "a mapping is wanted here"),
