@@ -28,8 +28,8 @@ U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 
 SECOND_NS = 1_000_000_000
-ROWS = 3600
-"""Longest series; from there on neighbours are merged, which halves it."""
+ROWS = 600
+"""Longest series; from there on neighbours are merged, which halves it: a run that goes on needs no more memory."""
 CELLS = 180_000
 """Most nodes and edges over all rows: a wide topology has a shorter series."""
 FEWEST_ROWS = 60
