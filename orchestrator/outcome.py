@@ -11,6 +11,7 @@ from orchestrator.observe import NodeView, Snapshot, observe
 from orchestrator.pace import with_pace
 from orchestrator.phases import RunPhases
 from orchestrator.report import Report, RunFacts, build_report
+from orchestrator.setup_model import setup_of
 from orchestrator.topology.phases import plans_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def report_of(run: Run) -> Report:
         phases=phases.rows(),
         phase_metrics=phases.metrics(topology.thresholds),
         started=run.started,
+        setup=setup_of(topology, run.violation_policy),
     )
     report = build_report(facts, snapshot, lambda handle: packet_history(specs, run.boards, handle))
     return with_pace(report, run.processors.use(), run.plan.names, topology.thresholds)

@@ -38,6 +38,7 @@ from orchestrator.report_model import (
 )
 from orchestrator.report_part import microseconds
 from orchestrator.report_series import SeriesRow
+from orchestrator.setup_model import SetupPart
 from orchestrator.slowest import SlowPacket, slowest_packets
 from orchestrator.thresholds import STATUS_PREFIX, Outcome, evaluate
 from orchestrator.topology.threshold import Threshold
@@ -77,6 +78,7 @@ class RunFacts:
     phases: Sequence[PhaseFigures] = ()
     phase_metrics: Mapping[str, float] = field(default_factory=dict)
     started: int = 0
+    setup: SetupPart | None = None
 
 
 def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = lambda handle: []) -> Report:
@@ -125,6 +127,7 @@ def build_report(facts: RunFacts, snapshot: Snapshot, history_of: HistoryOf = la
         events=chronicle(faults, facts.deeds, violations),
         phases=[_phase(of) for of in facts.phases],
         slowest=[_slow(packet, facts.started) for packet in slowest_packets(snapshot)],
+        setup=facts.setup,
     )
 
 

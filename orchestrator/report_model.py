@@ -13,6 +13,7 @@ from pydantic import Field
 from orchestrator.machine_model import BottleneckPart, FloorPart, MachinePart, ProcessorPart
 from orchestrator.report_part import Microseconds, Part
 from orchestrator.report_series import SeriesRow
+from orchestrator.setup_model import SetupPart
 
 SCHEMA: Literal["ndisim.report/1"] = "ndisim.report/1"
 
@@ -283,6 +284,7 @@ class Report(Part):
     slowest: list[SlowPart]
     machine: MachinePart | None = None
     bottleneck: BottleneckPart | None = None
+    setup: SetupPart | None = None
 
     @property
     def exit_code(self) -> int:

@@ -127,7 +127,7 @@ class Run(Steering):
         self.reason: Reason | None = None
         self.started = 0
         self.ended = 0
-        self._policy, self._stall_after, self._limits = supervise
+        self.violation_policy, self._stall_after, self._limits = supervise
         self._server = server
         self._scheduler = scheduler
         self._resources = ExitStack()
@@ -248,7 +248,7 @@ class Run(Steering):
         plan, resting = self.plan, (stack.paused, stack.halted)
         roster = Roster(plan.names, plan.levels, plan.sources, *resting, plan.neighbours)
         self._take_the_wheel(stack, self._fleet.send, self._limits or Limits())
-        self._supervisor = Supervisor(roster, self._policy, self._limits)
+        self._supervisor = Supervisor(roster, self.violation_policy, self._limits)
         if self.output is not None:
             self.output.mkdir(parents=True, exist_ok=True)
         self._queries = QueryServer(directory.path, plan.numbers, self._fleet.send, self._asked)
@@ -261,7 +261,7 @@ class Run(Steering):
 
     def _parts(self) -> Parts:
         crashes = any(fault.kind == "crash" for fault in self.topology.faults)
-        on_events = self._apply if crashes or self._policy == "bug-check" else None
+        on_events = self._apply if crashes or self.violation_policy == "bug-check" else None
         server = self._server if self.mode == "processes" else None
         stall_ns = round(self._stall_after * 1e9)
         return Parts(server, self._scheduler, self._signals, stall_ns, on_events)

@@ -20,6 +20,7 @@ from orchestrator.report_model import (
     SlowPart,
     ThresholdPart,
 )
+from orchestrator.setup_model import settings_of
 from orchestrator.violation_text import BAD, render_violations
 
 WIDTH = 100
@@ -164,6 +165,8 @@ def _figures(report: Report) -> list[RenderableType]:
     )
     for wire in report.wires:
         lines.append(_line("wire", f"{wire.node} sent {wire.frames:,} frames, {wire.lost:,} lost on the way"))
+    settings = settings_of(report.setup) if report.setup else []
+    lines += [_wrapped(of.name, of.text) for of in settings if not of.usual]
     if report.trace_sha256:
         lines.append(_line("trace", f"sha256 {report.trace_sha256}"))
     return lines

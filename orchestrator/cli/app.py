@@ -46,6 +46,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Where each command lives and what it does in a line, so that the help needs no import."""
 
 
+ARGUMENTS = "ndisim.arguments"
+"""Where a command finds the arguments of the whole command line in `Context.meta`."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are named by `COMMANDS` and loaded when called."""
 
@@ -66,6 +70,11 @@ class LazyGroup(click.Group):
         """Write the list of commands from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the arguments as they were given: reports tell them."""
+        ctx.meta[ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever it raises reaches the user as one message, or whole with ``--debug``."""

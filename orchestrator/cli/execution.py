@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+
+from orchestrator.cli.app import ARGUMENTS
 
 if TYPE_CHECKING:
     from orchestrator.live import Progress
@@ -85,7 +89,19 @@ def carry_out(topology: Topology, setting: Setting, server: ForkServer | None = 
         click.echo(f"ndisim: {warning}", err=True)
     if started.error is not None:
         click.echo(f"ndisim: {str(started.error).partition(chr(10))[0]}", err=True)
-    return report_of(started)
+    return _with_command(report_of(started))
+
+
+def _with_command(report: Report) -> Report:
+    """Return the report with the command line that it comes from, if any, and the options that the environment gave."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is None or report.setup is None:
+        return report
+    prefix = f"{ctx.auto_envvar_prefix}_"
+    found = sorted((key, value) for key, value in os.environ.items() if key.startswith(prefix))
+    given = [f"{key}={shlex.quote(value)}" for key, value in found]
+    command = " ".join([*given, shlex.join(["ndisim", *ctx.meta[ARGUMENTS]])])
+    return report.model_copy(update={"setup": report.setup.model_copy(update={"command": command})})
 
 
 def _progress(run: Run, setting: Setting) -> Progress:

@@ -21,6 +21,7 @@ from orchestrator.page.figures import short_count
 from orchestrator.page.picture import picture_of
 from orchestrator.page.spectrum import spectrum_of, strips_of
 from orchestrator.report_model import EventPart, Report, ThresholdPart, Verdict, ViolationPart
+from orchestrator.setup_model import settings_of
 from orchestrator.text import duration, phase_names, size
 
 MORE_OF_A_KIND = 25
@@ -106,6 +107,7 @@ def to_html(report: Report) -> str:
             charts=_charts(report),
             kinds=_kinds(report.violations),
             events=_events(report),
+            settings=settings_of(report.setup) if report.setup else [],
             never=[f"{of.name} ({of.kind} on {of.where})" for of in report.faults if of.began is None],
             counters={
                 name: {counter: value for counter, value in node.counters.items() if value}

@@ -56,6 +56,15 @@ def option_fields(options: type) -> tuple[OptionField, ...]:
     return tuple(found)
 
 
+def changed(options: Any) -> dict[str, Any]:
+    """Return what is not at its default in an options dataclass' instance, as a user would write it."""
+    return {
+        entry.name: written(entry.hint, value)
+        for entry in option_fields(type(options))
+        if (value := getattr(options, entry.name)) != entry.default
+    }
+
+
 def split_hint(hint: Any) -> tuple[Any, Marker | None, bool]:
     """Split a type into its base, its marker if any, and whether it may be None (``X | None``)."""
     optional = False

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, create_model
 
 from nodes.verifier.force import Force
 from orchestrator.topology.document import Document
-from orchestrator.topology.fields import option_fields, written
+from orchestrator.topology.fields import changed, option_fields
 from orchestrator.topology.model import Frozen, OnViolation, Topology
 from orchestrator.topology.options import option_key
 from orchestrator.topology.problems import Path
@@ -73,11 +73,7 @@ def read_verify(document: Document, nodes: Mapping[str, Any]) -> Verification:
 
 def written_verify(topology: Topology) -> Any:
     """Return the section as a user would write it: the level alone if there is nothing else to say."""
-    force = {
-        entry.name: written(entry.hint, value)
-        for entry in option_fields(Force)
-        if (value := getattr(topology.force, entry.name)) != entry.default
-    }
+    force = changed(topology.force)
     section: dict[str, Any] = {"level": topology.level}
     section |= {"nodes": dict(topology.levels)} if topology.levels else {}
     section |= {"on_violation": topology.on_violation} if topology.on_violation != "stop" else {}

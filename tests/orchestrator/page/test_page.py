@@ -16,6 +16,7 @@ from orchestrator.page import to_html
 from orchestrator.page.page import MORE_OF_A_KIND
 from orchestrator.page.spectrum import Scale, spectrum_of, strips_of
 from orchestrator.report_model import ConservationPart, FaultPart, Report, ThresholdPart
+from orchestrator.setup_model import SetupPart
 from tests.orchestrator.page.reports import (
     EVIL,
     event,
@@ -30,6 +31,8 @@ from tests.orchestrator.page.reports import (
     stack,
     violation,
 )
+
+SETUP = SetupPart(level=2, levels={}, on_violation="stop", force={}, policy={}, notify="armed")
 
 
 class Reader(HTMLParser):
@@ -181,6 +184,18 @@ def test_events_say_what_happened_where_from_when_to_when_and_what_came_of_it() 
         assert row in text
 
 
+def test_the_page_ends_with_how_it_was_run() -> None:
+    setup = SETUP.model_copy(update={"command": "ndisim run a.yml --force delay", "force": {"delay": "1ms"}})
+    page = read(small(setup=setup))
+    assert page.sections()[-1] == "setup"
+    assert (
+        "command ndisim run a.yml --force delay seed 7 mode processes, 2 nodes verify level 2 (leaks)"
+        in page.text
+    )
+    assert "on violation stop forced delay 1ms policy as proposed notify armed" in page.text
+    assert "setup" not in read(small(setup=None)).sections()
+
+
 def test_the_slowest_packets_are_told_with_the_layers_that_held_them() -> None:
     text = read(quickstart()).text
     assert "10ms bulk 0x2000000000000 1s mux 9ms nic0 8ms 10ms bulk 0x2000000000001" in text
@@ -308,6 +323,7 @@ def evil() -> Report:
         "thresholds": [ThresholdPart(condition=EVIL, passed=False, measured=None, unit="count")],
         "series": series([EVIL], [EVIL]),
         "slowest": slowest(EVIL, [EVIL]),
+        "setup": SETUP.model_copy(update={"command": EVIL, "levels": {EVIL: 3}}),
         "events": [
             event("fault", EVIL, EVIL, 0, None, name=EVIL),
             event("death", EVIL, EVIL, 1, 1, result=EVIL),
