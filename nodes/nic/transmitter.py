@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.clock import Clock
-from nodes.nic.wire import Wire, frame_lengths, line_times
+from nodes.nic.wire import Wire, frames_of, line_times
 from nodes.packets.chain import NblChain
 from nodes.rng import Rng
 from nodes.timers import Timers
@@ -21,9 +21,10 @@ U64 = NDArray[np.uint64]
 class Transmitter:
     """Queues what the driver gives it, keeps at most `ring` packets on the line, reports what has left.
 
-    `left` is called with the packets whose transmission has ended, in order; `lost` with how many of them the wire
-    lost. What exceeds the ring waits here (N6-SEND-09); order is kept (N6-SEND-08).
-    `sent` and `octets` count packets and bytes put on the line.
+    `left` is called with the packets whose transmission has ended, in order, `lost` with how many frames the wire lost:
+    all of a packet or none. What exceeds the ring waits here (N6-SEND-09); order is kept (N6-SEND-08). `octets` counts
+    bytes put on the line. A packet of several NBs goes as that many frames, one behind the other, and takes one
+    descriptor.
     """
 
     def __init__(
@@ -53,8 +54,8 @@ class Transmitter:
         self._queue: deque[NblChain] = deque()
         self._in_ring = 0
         self._line_free = 0
-        self.sent = 0
         self.octets = 0
+        self._several = False
 
     @property
     def idle(self) -> bool:
@@ -78,6 +79,12 @@ class Transmitter:
                 self._queue.append(chain[~mask])
         return taken
 
+    def count_frames(self, chain: NblChain) -> int:
+        """Return how many frames these packets are, which have been on the line."""
+        if not self._several:
+            return len(chain)
+        return int(np.sum(np.broadcast_to(frames_of(self._arena, chain.slots, 0)[1], len(chain))))
+
     def frames_left(self, chain: NblChain) -> None:
         """Take packets back that were on the line or the wire, then fill the ring again."""
         self._in_ring -= len(chain)
@@ -97,15 +104,15 @@ class Transmitter:
 
     def _start(self, chain: NblChain) -> None:
         self._in_ring += len(chain)
-        self.sent += len(chain)
         begin = max(self._line_free, self._clock.now())
-        lengths = np.maximum(frame_lengths(self._arena, chain), self._wire.minimum)
+        lengths, frames = frames_of(self._arena, chain.slots, self._wire.minimum)
+        self._several |= not isinstance(frames, int)
         self.octets += int(lengths.sum())
-        ends = np.cumsum(line_times(lengths, self._rate)) + np.uint64(begin)
+        ends = np.cumsum(line_times(lengths, frames, self._rate)) + np.uint64(begin)
         self._line_free = int(ends[-1])
         gone = self._lost_frames(chain)
         if gone is not None:
-            self._lost(int(np.count_nonzero(gone)))
+            self._lost(self.count_frames(chain[gone]))
             self._end_later(chain[gone], self._line_free)
             chain, ends = chain[~gone], ends[~gone]
         if not len(chain):

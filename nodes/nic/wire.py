@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from nodes.crossings.crossing import Op
 from nodes.crossings.port import Port
 from nodes.faults.frames import FrameFaults
+from nodes.packets.buffer_lists import net_buffers
 from nodes.packets.chain import NblChain
-from shm.arena import Arena
+from shm.arena import Arena, Slots
 from shm.vectors import none_set
 
 FRAME_OVERHEAD = 24
@@ -80,17 +81,23 @@ class Wire:
             self._in.reply(Op.FRAME_DONE, chain)
 
 
-def line_times(lengths: NDArray[np.uint32], rate: int) -> U64:
-    """Return how long each frame of `lengths` bytes occupies a line of `rate` bit/s, in ns (0 for no limit)."""
+def line_times(lengths: NDArray[np.uint32], frames: int | NDArray[np.int64], rate: int) -> U64:
+    """Return how long packets of `lengths` bytes in `frames` frames occupy a line of `rate` bit/s, ns (0: no limit)."""
     if not rate:
         return np.zeros(len(lengths), np.uint64)
-    return ((lengths.astype(np.float64) + FRAME_OVERHEAD) * (8e9 / rate)).astype(np.uint64)
+    return ((lengths.astype(np.float64) + frames * FRAME_OVERHEAD) * (8e9 / rate)).astype(np.uint64)
 
 
-def frame_lengths(arena: Arena, chain: NblChain) -> NDArray[np.uint32]:
-    """Return the bytes each packet puts on the line, all of its NBs together (u32[n])."""
-    lengths: NDArray[np.uint32] = arena.nb_length[chain.slots]
-    if none_set(arena.nb_next[chain.slots]):
-        return lengths
-    totals = [sum(buffer.data_length for buffer in nbl.net_buffers) for nbl in chain]
-    return np.array(totals, dtype=np.uint32)
+def frames_of(arena: Arena, slots: Slots, minimum: int) -> tuple[NDArray[np.uint32], int | NDArray[np.int64]]:
+    """Return the bytes that each packet puts on the line and in how many frames: one for each of its NBs.
+
+    Frames have at least `minimum` bytes; their number is 1 where that is so for all.
+    """
+    lengths: NDArray[np.uint32] = np.maximum(arena.nb_length[slots], np.uint32(minimum))
+    after = arena.nb_next[slots]
+    if none_set(after):
+        return lengths, 1
+    buffers, packet = net_buffers(arena, slots)
+    octets = np.maximum(arena.nb_length[buffers], np.uint32(minimum))
+    lengths = np.bincount(packet, octets, len(slots)).astype(np.uint32)
+    return lengths, np.bincount(packet, minlength=len(slots))

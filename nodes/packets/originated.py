@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from nodes.crossings.crossing import STATUS_SHIFT, Op
 from nodes.metrics import Counter, HistogramRow
+from nodes.packets.buffer_lists import BufferLists
 from nodes.packets.custody import NOBODY, binding_handle
 from nodes.packets.duties import Shape, shape_of
+from shm.handle import slots_of
 from shm.vectors import none_set
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Originated:
         self._arena = node.arena
         self._counters = node.board.counters
         self._only_own = node.driver.kind == "protocol"
+        self._lists = BufferLists(node.arena, node.pool)
         self._shapes: dict[int, Shape] = {}
 
     def stamp_of(self, port: Port) -> Outgoing | None:
@@ -56,6 +59,9 @@ class Originated:
                 return
         if self._node.custody.tags or self._shapes:
             self._compare(chain)
+        if self._lists.used:
+            for handle in chain.handles[self._lists.changed(chain.handles, chain.slots)].tolist():
+                self._complain_of_buffers(handle)
         board = self._node.board
         self._counters[Counter.COMPLETED] += len(chain)
         now, arena = self._node.clock.now(), self._arena
@@ -73,6 +79,7 @@ class Originated:
 
     def forgive(self, handles: U64) -> None:
         """Expect no more of these packets, which are back from the dead, than that they are back."""
+        self._lists.forget(slots_of(handles))
         for handle in handles.tolist() if self._shapes else ():
             self._shapes.pop(handle, None)
 
@@ -119,9 +126,13 @@ class Originated:
 
     def _note(self, slots: Slots) -> None:
         node, arena = self._node, self._arena
-        for slot in slots.tolist():
+        known, more = self._lists.note(slots)
+        self._counters[Counter.SENT_BYTES] += more
+        if not node.custody.tags:
+            slots, known = slots[~known], known[~known]
+        for slot, listed in zip(slots.tolist(), known.tolist(), strict=True):
             handle = int(arena.handle[slot])
-            if node.pool.has_pieces(slot):
+            if not listed and node.pool.has_pieces(slot):
                 self._shapes[handle] = shape = shape_of(arena, slot)
                 self._counters[Counter.SENT_BYTES] += sum(length for _, _, length, _ in shape[1:])
             if node.custody.stale_tags.get(slot) == handle and arena.cancel[slot]:
@@ -136,5 +147,8 @@ class Originated:
         for handle, slot in zip(chain.handles.tolist(), chain.slots.tolist(), strict=True):
             before = self._shapes.pop(handle, None)
             if before is not None and before != shape_of(arena, slot):
-                text = f"packet {handle:#018x} came back with its buffers other than sent"
-                self._node.complain("N6-SEND-13", handle, text)
+                self._complain_of_buffers(handle)
+
+    def _complain_of_buffers(self, handle: int) -> None:
+        text = f"packet {handle:#018x} came back with its buffers other than sent"
+        self._node.complain("N6-SEND-13", handle, text)

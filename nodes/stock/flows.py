@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from nodes.formats.frames import FrameTemplate, UdpFlow, node_mac
 from nodes.ndis import Binding
 from nodes.packets.chain import NblChain
+
+if TYPE_CHECKING:
+    from nodes.stock.frame_writer import FrameWriter
 
 _NETWORK = 10 << 24
 _BROADCAST_MAC = b"\xff" * 6
@@ -78,9 +82,9 @@ class Lane:
         self.senders = senders
         self._spare: deque[NblChain] = deque()
 
-    def stock_up(self, length: int) -> bool:
-        """Allocate the packets that are missing, of `length` bytes; return whether it has all now."""
-        packets = self.binding.allocate_net_buffer_lists(self.share - self.owned, length)
+    def stock_up(self, frames: FrameWriter) -> bool:
+        """Allocate the packets that are missing; return whether it has all now."""
+        packets = frames.allocate(self.binding, self.share - self.owned)
         self.owned += len(packets)
         self.burst = min(self._longest, max(self.owned, 1))
         if len(packets):

@@ -228,7 +228,7 @@ class StockMiniport(Miniport):
         self._transmitter.frames_left(chain)
 
     def _left(self, chain: NblChain) -> None:
-        self._counters[Counter.WIRE_SENT] += len(chain)
+        self._counters[Counter.WIRE_SENT] += self._transmitter.count_frames(chain)
         own = self._own(chain)
         if own.any():
             self.free(chain[own])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,70 +13,19 @@ from numpy.typing import NDArray
 from nodes.metrics import Counter
 from nodes.ndis import Binding, NetEvent, Protocol
 from nodes.ndis.indication import StatusIndication
-from nodes.options import Choice, Count, Positive, Quantity
 from nodes.packets.chain import NblChain
 from nodes.status import Status
 from nodes.stock.flows import Lane, Sender
 from nodes.stock.frame_sizes import FrameSizes
+from nodes.stock.frame_writer import FrameWriter
 from nodes.stock.phase_books import PhaseBooks
-from nodes.stock.phases import ENDLESS, FASTEST, Phase, parse_phases
+from nodes.stock.phases import ENDLESS, parse_phases
 from nodes.stock.punctuality import Punctuality
 from nodes.stock.rebound import rebound
 from nodes.stock.schedule import Draw, stretches
 from nodes.stock.starvation import NOT_WAITING, Starvation
+from nodes.stock.traffic_options import TrafficOptions
 from nodes.timers import RETRY, Timer
-
-
-@dataclass(frozen=True)
-class TrafficOptions:
-    """What is sent; counts are of all senders together."""
-
-    senders: Annotated[int, Quantity("count", minimum=1, maximum=1024)] = field(
-        default=1, metadata={"help": "senders, each a UDP flow of its own"}
-    )
-    size: str = field(
-        default="1500",
-        metadata={"help": "frame bytes without FCS: 1500, 64..1500 or imix; no frame is shorter than 70"},
-    )
-    packets: Count = field(default=0, metadata={"help": "packets to send; 0 for no end"})
-    rate: Count = field(
-        default=0,
-        metadata={"help": "packets per second (open model); 0: as many as the window lets through (closed)"},
-    )
-    phases: str = field(
-        default="",
-        metadata={"help": "instead of a rate e.g. 2s@10000, peak=5s@10000..80000, 1s@0, 1s@64x10ms, 3s@max"},
-    )
-    arrivals: Annotated[str, Choice(("even", "poisson"))] = field(
-        default="even", metadata={"help": "gaps between planned packets: even, or drawn from the seed"}
-    )
-    window: Positive = field(default=1024, metadata={"help": "packets in flight at most"})
-    burst: Positive = field(default=32, metadata={"help": "packets handed down in one call at most"})
-
-    def problems(self) -> list[tuple[str, str]]:
-        """Return what is wrong with the options, as pairs of option and message."""
-        found = []
-        for option, parse in (("size", FrameSizes.parse), ("phases", parse_phases)):
-            try:
-                parse(str(getattr(self, option)))
-            except ValueError as error:
-                found.append((option, str(error)))
-        if self.rate > FASTEST:
-            found.append(
-                ("rate", f"{self.rate} is faster than {FASTEST:,} packets per second, the most possible")
-            )
-        if self.rate and self.phases:
-            found.append(("phases", "rate and phases both say when to send; leave one of them out"))
-        if self.arrivals != "even" and not (self.rate or self.phases):
-            found.append(
-                ("arrivals", f"{self.arrivals} arrivals need a rate or phases; without, the window decides")
-            )
-        return found
-
-    def schedule(self) -> tuple[Phase, ...]:
-        """Return the phases, one without end where only a rate or only the window was given."""
-        phases = parse_phases(self.phases)
-        return phases or (Phase(ENDLESS, self.rate, self.rate, closed=not self.rate),)
 
 
 class Traffic(Protocol):
@@ -95,15 +43,15 @@ class Traffic(Protocol):
 
     @classmethod
     def pool_size(cls, options: Any) -> int:
-        """Return one packet for each place in the window."""
-        return int(options.window)
+        """Return a packet for each place in the window, and room for all of its NBs."""
+        return int(options.window * options.buffers)
 
     def start(self) -> None:
         """Open the bindings and share senders and window out to them."""
         self._lanes: dict[Binding, Lane] = {}
         super().start()
         options, count = self.options, len(self.bindings)
-        self._sizes = FrameSizes.parse(str(options.size))
+        self._frames = FrameWriter(self._node, FrameSizes.parse(str(options.size)), options.buffers)
         self._total: int = options.packets or ENDLESS
         self._epoch = 0
         self._stopped: int | None = None
@@ -123,9 +71,14 @@ class Traffic(Protocol):
         self._node.board.counters[Counter.FLOWS] = options.senders
         self._senders = [Sender(number, place, options.senders) for place in range(options.senders)]
         for place, binding in enumerate(self.bindings):
-            share = min(max(options.window // count, 1), binding.room, self._node.pool.free_count)
+            free = self._node.pool.free_count // options.buffers
+            share = min(max(options.window // count, 1), binding.room, free)
             if not share:
-                raise ValueError(f"a pool of {self._node.pool.size} packets does not do for {count} bindings")
+                size, each = (
+                    self._node.pool.size,
+                    "" if options.buffers == 1 else f" of {options.buffers} NBs",
+                )
+                raise ValueError(f"a pool of {size} packets does not do for {count} bindings{each}")
             lane = Lane(binding, self._senders[place::count], share, options.burst)
             self._lanes[binding] = lane
             self._stock_up(lane)
@@ -136,7 +89,7 @@ class Traffic(Protocol):
 
     def _stock_up(self, lane: Lane) -> None:
         """Get a lane's packets, those for which there is no memory after a while."""
-        if lane.stock_up(self._sizes.low):
+        if lane.stock_up(self._frames):
             return
         self.set_timer(RETRY, lambda: self._restock(lane))
 
@@ -304,8 +257,6 @@ class Traffic(Protocol):
         """Write the next `count` frames of a sender at once and hand them down call by call."""
         chain = lane.take(count)
         serials = sender.serials(count)
-        sequence = np.arange(sender.sequence, sender.sequence + count, dtype=np.uint64)
-        lengths = self._sizes.draw(self.rng, sender.stream, sequence)
         numbers = sender.numbers(serials)
         planned = self._plan(lane, chain, numbers)
         if self._books is not None:
@@ -314,13 +265,10 @@ class Traffic(Protocol):
             self._starvation.begin(max(int(planned[0]), lane.free_since))
         if self._many:
             self._note_turn(sender, int(planned[0]))
+        chain.packet_id = serials.astype(np.uint64) | np.uint64(self._node.spec.node << 48)
+        self._frames.write(chain, sender, planned)
         sender.sequence += count
         self._flows[sender.place] = sender.sequence
-        chain.packet_id = serials.astype(np.uint64) | np.uint64(self._node.spec.node << 48)
-        if not self._sizes.fixed:
-            chain.length = lengths.astype(np.uint32)
-        cells = self._node.arena.cells
-        sender.template.write(cells, chain.slots, lengths, sequence, planned.astype(np.uint64))
         for start in range(0, count, lane.burst):
             lane.binding.send_net_buffer_lists(chain[start : start + lane.burst])
 

@@ -81,6 +81,9 @@ class Wishes:
 @click.option(
     "--burst", "--chain", type=click.IntRange(min=1), help="Packets that a sender hands down in a call."
 )
+@click.option(
+    "--buffers", type=click.IntRange(1, 256), help="NBs of each packet (NBL), a frame in each. Default: 1."
+)
 @click.option("--packets", type=click.IntRange(min=1), help="Packets after which each sender is done.")
 @click.option(
     "--pass",
@@ -133,7 +136,7 @@ def stress(ctx: click.Context, /, listing: bool, **options: Any) -> None:
 def _wishes(options: dict[str, Any]) -> Wishes:
     from orchestrator.stress.senders import Load
 
-    names = ("senders", "rate", "window", "size", "burst", "packets", "phases", "arrivals")
+    names = ("senders", "rate", "window", "size", "burst", "packets", "phases", "arrivals", "buffers")
     return Wishes(
         load=Load(**{name: options.pop(name) for name in names}), limit_ns=options.pop("for"), **options
     )
@@ -214,7 +217,9 @@ def _perf_send(wishes: Wishes) -> int:
     wanted = list(sweep.loads(wishes.load))
     with warmed(wishes.mode) as server:
         for number, load in enumerate(wanted, start=1):
-            name = f"{load.senders} senders, {load.burst} NBLs/call, {load.size} bytes"
+            name = (
+                f"{load.senders} senders, {load.buffers} NBs/NBL, {load.burst} NBLs/call, {load.size} bytes"
+            )
             report = _cell(replace(wishes, load=load), planned, sweep.SHAPE, server)
             cells.append(sweep.cell(load, report))
             reports[name] = report

@@ -14,10 +14,11 @@ from nodes.hosting.loader import load_driver
 from nodes.stock.phases import parse_phases
 from orchestrator.drivers import Catalogue
 from orchestrator.topology.model import BindingModel, NodeModel, Topology
+from orchestrator.topology.net_buffers import one_frame_layers
 from orchestrator.topology.threshold import COUNTS, PHASE_COUNTS, Threshold
 
 MOST_IN_FLIGHT = 16384
-"""Packets that senders may have in flight together where nobody says how many."""
+"""Frames that senders may have in flight together where nobody says how many."""
 _FEWEST, _MOST = 32, 1024
 _ASKERS = frozenset({"oid-storm"})
 """Sources that send no packets."""
@@ -34,8 +35,8 @@ class Load:
     """What senders do; None leaves a thing as the topology has it.
 
     `senders` are processes in place of the topology's own, `rate` packets/s of all together, `window` packets in
-    flight of each, `burst` packets of a call at most, `packets` the number after which each is done, `phases` the plan
-    of all together (as the option of traffic), `arrivals` how its packets are spaced.
+    flight of each, `burst` packets of a call at most, `buffers` NBs of each packet, `packets` the number after which
+    each is done, `phases` the plan of all together (as the option of traffic), `arrivals` how its packets are spaced.
     """
 
     senders: int | None = None
@@ -46,6 +47,7 @@ class Load:
     packets: int | None = None
     phases: str | None = None
     arrivals: str | None = None
+    buffers: int | None = None
 
     @property
     def duration_ns(self) -> int | None:
@@ -58,24 +60,28 @@ class Load:
     @property
     def settings(self) -> dict[str, Any]:
         """Return the options that are the same for every sender."""
-        wanted = {"window": self.window, "size": self.size, "burst": self.burst, "packets": self.packets}
-        return {name: value for name, value in wanted.items() if value is not None}
+        names = ("window", "size", "burst", "packets", "buffers")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-def shared_window(senders: int) -> int:
-    """Return the window of each of so many senders, where nobody says what it is."""
-    return max(_FEWEST, min(_MOST, MOST_IN_FLIGHT // senders))
+def shared_window(senders: int, buffers: int = 1) -> int:
+    """Return the window of each of so many senders, whose packets have `buffers` NBs, where nobody says what it is."""
+    return max(_FEWEST, min(_MOST, MOST_IN_FLIGHT // (senders * buffers)))
 
 
 def with_load(topology: Topology, load: Load, catalogue: Catalogue) -> Topology:
     """Return the topology with this load; raises LoadMismatch, which says what does not go and what would."""
     if load.senders is not None:
-        topology = _with_senders(topology, load.senders, catalogue)
+        topology = _with_senders(
+            topology, load.senders, shared_window(load.senders, load.buffers or 1), catalogue
+        )
     nodes = dict(topology.nodes)
     names = sources(topology)
     for option, value in load.settings.items():
         _set(nodes, names, option, dict.fromkeys(names, value))
     _plan(nodes, names, load)
+    for _, message in one_frame_layers(nodes, topology.bindings):
+        raise LoadMismatch(f"--buffers: {message}; leave it out")
     return topology.model_copy(update={"nodes": nodes})
 
 
@@ -135,8 +141,8 @@ def forgotten(topology: Topology, load: Load) -> list[Threshold]:
     ]
 
 
-def _with_senders(topology: Topology, wanted: int, catalogue: Catalogue) -> Topology:
-    """Replace the sources by `wanted` traffic nodes, spread evenly over what was below them."""
+def _with_senders(topology: Topology, wanted: int, window: int, catalogue: Catalogue) -> Topology:
+    """Replace the sources by `wanted` traffic nodes with this window, spread evenly over what was below them."""
     old = set(sources(topology))
     tops = [b for b in topology.bindings if b.upper in old] or [
         b for b in topology.bindings if topology.nodes[b.upper].kind == "protocol"
@@ -153,7 +159,7 @@ def _with_senders(topology: Topology, wanted: int, catalogue: Catalogue) -> Topo
                 "remove the event"
             )
     driver = catalogue.find("traffic")
-    options = driver.options_type(window=shared_window(wanted))
+    options = driver.options_type(window=window)
     sender = NodeModel(
         driver=driver.name, reference=driver.reference, kind=driver.kind, options=options, pool=None
     )

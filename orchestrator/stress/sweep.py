@@ -1,4 +1,4 @@
-"""The job `1c-perf-send`: how fast one card sends, for numbers of senders, NBLs of a call, and sizes."""
+"""The job `1c-perf-send`: how fast one card sends, for numbers of senders, NBs of an NBL, NBLs of a call, and sizes."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from orchestrator.stress.senders import Load, shared_window
 from orchestrator.text import duration, plain_table
 
 NAME = "1c-perf-send"
-SUMMARY = "packets/s and p99 of one card, for numbers of senders, NBLs of a call, and sizes"
+SUMMARY = "packets/s and p99 of one card, for numbers of senders, NBs of an NBL, NBLs of a call, and sizes"
 SHAPE = "mux:above=1,below=1"
 CELL_NS = 1_000_000_000
 SENDERS = (1, 4, 16)
+BUFFERS = (1, 4)
 BURSTS = (1, 8, 32, 128)
 SIZES = ("70", "1500")
 
 
 class Cell(BaseModel):
-    """One run of the sweep: what was sent how, and what it came to."""
+    """One run of the sweep: what was sent how, and what it came to; a packet is an NBL, and each NB a frame."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     senders: int
+    nbs_per_nbl: int
     nbls_per_call: int
     size: str
     throughput_pps: float
+    frames_pps: float
     p99_us: Annotated[float | None, Field(description="microseconds; null where nothing was measured")]
     jain: float | None
     verdict: Verdict
@@ -61,20 +64,23 @@ class Sweep(BaseModel):
 def loads(asked: Load) -> Iterator[Load]:
     """Return the load of each cell; what was asked for on the command line takes the place of the job's own values."""
     senders = SENDERS if asked.senders is None else (asked.senders,)
+    buffers = BUFFERS if asked.buffers is None else (asked.buffers,)
     bursts = BURSTS if asked.burst is None else (asked.burst,)
     sizes = SIZES if asked.size is None else (asked.size,)
-    for number, burst, size in product(senders, bursts, sizes):
-        window = asked.window or max(2 * burst, shared_window(number))
-        yield replace(asked, senders=number, window=window, size=size, burst=burst)
+    for number, each, burst, size in product(senders, buffers, bursts, sizes):
+        window = asked.window or max(2 * burst, shared_window(number, each))
+        yield replace(asked, senders=number, window=window, size=size, burst=burst, buffers=each)
 
 
 def cell(load: Load, report: Report) -> Cell:
     """Return what a run with this load came to."""
     return Cell(
         senders=load.senders or 1,
+        nbs_per_nbl=load.buffers or 1,
         nbls_per_call=load.burst or 1,
         size=load.size or "",
         throughput_pps=report.throughput_pps,
+        frames_pps=round(report.throughput_pps * (load.buffers or 1), 3),
         p99_us=report.latency_us.p99,
         jain=report.fairness.jain,
         verdict=report.verdict,
@@ -91,13 +97,15 @@ def worst(cells: Sequence[Cell]) -> Verdict:
 
 def render(sweep: Sweep) -> Group:
     """Return the table for a console."""
-    columns = ("senders", "NBLs/call", "size", "packets/s", "p99", "Jain", "verdict")
+    columns = ("senders", "NBs/NBL", "NBLs/call", "size", "packets/s", "frames/s", "p99", "Jain", "verdict")
     rows = [
         (
             str(one.senders),
+            str(one.nbs_per_nbl),
             str(one.nbls_per_call),
             one.size,
             f"{one.throughput_pps:,.0f}",
+            f"{one.frames_pps:,.0f}",
             duration(one.p99_us),
             "-" if one.jain is None else f"{one.jain:.3f}",
             one.verdict,
@@ -108,5 +116,5 @@ def render(sweep: Sweep) -> Group:
     return Group(
         Text(head if sweep.complete else f"{head}, then interrupted", style="bold"),
         Text(),
-        plain_table(columns, rows, numbers=columns[:6]),
+        plain_table(columns, rows, numbers=columns[:8]),
     )

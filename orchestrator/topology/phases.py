@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from nodes.stock.phases import Phase, parse_phases
-from nodes.stock.traffic import TrafficOptions
+from nodes.stock.traffic_options import TrafficOptions
 from orchestrator.topology.quoting import did_you_mean, quoted
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from orchestrator.topology.document import Document, read_document
 from orchestrator.topology.faults import read_faults
 from orchestrator.topology.links import read_bindings, read_wires
 from orchestrator.topology.model import MAX_NODES, NAME_PATTERN, NodeModel, Topology
+from orchestrator.topology.net_buffers import CURE, one_frame_layers
 from orchestrator.topology.options import make_options, node_model
 from orchestrator.topology.phases import NoSuchPhase, Plans, plans_of, sources_in
 from orchestrator.topology.problems import Problem, TopologyError
@@ -50,6 +51,8 @@ def parse_topology(text: str, source_name: str, catalogue: Catalogue, base_dir: 
     known = {name: catalogue.find(node.driver) for name, node in nodes.items() if node}
     edges = {name: (driver.upper_edge, driver.lower_edge) for name, driver in known.items()}
     bindings = read_bindings(document, _section(document, "bindings", list), kinds, edges)
+    for name, message in one_frame_layers(nodes, bindings):
+        document.add(("nodes", name, "buffers"), message, CURE)
     wires = read_wires(document, _section(document, "wires", list), kinds)
     plans = plans_of(nodes)
     thresholds = _read_thresholds(document, _section(document, "pass", list), plans)

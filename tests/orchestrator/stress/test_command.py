@@ -86,12 +86,14 @@ def test_a_phase_of_all_senders_is_judged_as_one() -> None:
 
 def test_a_sweep_prints_a_table_or_its_json(tmp_path: Path) -> None:
     arguments = ("--job", "1c-perf-send", "--mode", "inline", "--for", "2ms", "--senders", 2, "--burst", 8)
+    arguments += ("--buffers", 3)
     done = ndisim(*arguments, "--format", "json", "--out", tmp_path / "out", "--junit", tmp_path / "j.xml")
     assert done.exit_code == 0, done.output
     found = Sweep.model_validate_json(done.stdout)
-    assert [(of.senders, of.nbls_per_call, of.size) for of in found.cells] == [(2, 8, "70"), (2, 8, "1500")]
+    assert {(of.senders, of.nbs_per_nbl, of.nbls_per_call) for of in found.cells} == {(2, 3, 8)}
+    assert [of.size for of in found.cells] == ["70", "1500"]
     assert all(of.throughput_pps > 1000 for of in found.cells)
-    assert "2 of 2  2 senders, 8 NBLs/call, 1500 bytes" in done.stderr
+    assert "2 of 2  2 senders, 3 NBs/NBL, 8 NBLs/call, 1500 bytes" in done.stderr
     assert (tmp_path / "out" / "sweep.json").exists()
     assert len(list(JUnitXml.fromfile(str(tmp_path / "j.xml")))) == 2
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
+import pytest
 from junitparser import JUnitXml
 
 from orchestrator.drivers import Catalogue
@@ -27,14 +29,16 @@ def one_run() -> Report:
 
 def test_the_sweep_goes_through_all_combinations_of_what_was_not_asked_for() -> None:
     whole = list(sweep.loads(Load()))
-    assert len(whole) == len(sweep.SENDERS) * len(sweep.BURSTS) * len(sweep.SIZES)
-    assert all((of.window or 0) >= (of.burst or 0) for of in whole)
-    [only] = sweep.loads(Load(senders=2, burst=16, size="imix", rate=1000))
-    assert (only.senders, only.burst, only.size, only.rate) == (2, 16, "imix", 1000)
+    values = (sweep.SENDERS, sweep.BUFFERS, sweep.BURSTS, sweep.SIZES)
+    assert len(whole) == prod(map(len, values))
+    assert len({(of.senders, of.buffers, of.burst, of.size) for of in whole}) == len(whole)
+    assert all((of.window or 0) >= 2 * (of.burst or 0) for of in whole)
+    [only] = sweep.loads(Load(senders=2, buffers=3, burst=16, size="imix", rate=1000))
+    assert (only.senders, only.buffers, only.burst, only.size, only.rate) == (2, 3, 16, "imix", 1000)
 
 
 def test_a_sweep_is_a_table_and_has_the_verdict_of_its_worst_cell() -> None:
-    load = Load(senders=1, burst=32, size="1500")
+    load = Load(senders=1, burst=32, size="1500", buffers=4)
     cells = [
         sweep.cell(load, one_run().model_copy(update={"verdict": of}))
         for of in ("pass", "void", "thresholds")
@@ -45,7 +49,8 @@ def test_a_sweep_is_a_table_and_has_the_verdict_of_its_worst_cell() -> None:
     assert (found.verdict, found.exit_code, sweep.worst([])) == ("void", 97, "pass")
     text = plain(sweep.render(found))
     assert "1c-perf-send on here, 1 s for each of 3, then interrupted" in text
-    assert "NBLs/call" in text
+    assert "NBs/NBL" in text
+    assert cells[0].frames_pps == pytest.approx(4 * cells[0].throughput_pps)
     assert sweep.Sweep.model_validate_json(found.model_dump_json()) == found
 
 
