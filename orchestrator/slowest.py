@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from orchestrator.observe import U64, NodeView, Snapshot
-from shm.slowest import HANDLE, PACKET_ID, TOOK, WHEN
+from shm.slowest import HANDLE, KEPT, PACKET_ID, SLOW_WORDS, TOOK, WHEN
 
 SHOWN = 10
 
@@ -31,32 +31,35 @@ class SlowPacket:
 
 def slowest_packets(snapshot: Snapshot, count: int = SHOWN) -> list[SlowPacket]:
     """Return the slowest packets of all senders, the slowest first."""
-    found = [(row, node) for node in snapshot.nodes.values() for row in _rows([node.slowest])]
-    found.sort(key=lambda one: -one[0][TOOK])
-    longest = {name: _longest(node) for name, node in snapshot.nodes.items()} if found else {}
+    nodes = list(snapshot.nodes.values())
+    rows = np.concatenate([node.slowest for node in nodes]) if nodes else np.zeros((0, SLOW_WORDS), np.uint64)
+    order = np.argsort(rows[:, TOOK], kind="stable")[::-1]
+    order = order[rows[order, HANDLE] != 0][:count]
+    ids = rows[order, PACKET_ID]
+    stays = {node.name: _stays(node, ids) for node in nodes} if len(ids) else {}
     return [
         SlowPacket(
-            sender=node.name,
+            sender=nodes[place // KEPT].name,
             handle=row[HANDLE],
             packet_id=row[PACKET_ID],
             took=row[TOOK],
             completed=row[WHEN],
-            held=tuple(_held(row, longest)),
+            held=tuple(_held(row, stays)),
         )
-        for row, node in found[:count]
+        for place, row in zip(order.tolist(), rows[order].tolist(), strict=True)
     ]
 
 
-def _held(packet: list[int], longest: dict[str, list[list[int]]]) -> Iterator[tuple[str, int]]:
+def _held(packet: list[int], stays: Mapping[str, list[list[int]]]) -> Iterator[tuple[str, int]]:
     """Yield the layers that held a packet between its send and its completion, each with the longest time there."""
     sent = packet[WHEN] - packet[TOOK]
-    stays = {
+    longest = {
         name: row
-        for name, rows in longest.items()
+        for name, rows in stays.items()
         for row in sorted(rows, key=lambda row: row[TOOK])
         if row[PACKET_ID] == packet[PACKET_ID] and sent <= _came(row) and row[WHEN] <= packet[WHEN]
     }
-    for name, row in sorted(stays.items(), key=lambda stay: _came(stay[1])):
+    for name, row in sorted(longest.items(), key=lambda stay: _came(stay[1])):
         yield name, row[TOOK]
 
 
@@ -64,12 +67,10 @@ def _came(row: list[int]) -> int:
     return row[WHEN] - row[TOOK]
 
 
-def _longest(node: NodeView) -> list[list[int]]:
-    return _rows([port.longest for port in node.ports])
-
-
-def _rows(tables: Sequence[U64]) -> list[list[int]]:
-    """Return the rows of tables that hold a packet."""
-    rows = np.concatenate(tables) if tables else np.zeros((0, 4), np.uint64)
-    found: list[list[int]] = rows[rows[:, HANDLE] != 0].tolist()
+def _stays(node: NodeView, ids: U64) -> list[list[int]]:
+    """Return what the ends of a node's edges know of these packets."""
+    if not node.ports:
+        return []
+    rows = np.concatenate([port.longest for port in node.ports])
+    found: list[list[int]] = rows[np.isin(rows[:, PACKET_ID], ids) & (rows[:, HANDLE] != 0)].tolist()
     return found

@@ -9,7 +9,7 @@
     held       | u64[ports][BUCKETS] |
     phases     | u64[phases][8] |
     of phases  | u64[phases][2][BUCKETS] |
-    slowest    | u64[4 + ports][8][4] |                of each histogram
+    slowest    | u64[4 + ports][32][4] |               of each histogram
     recorder   | cursors u64[2] | arguments u64[events] | rows u64[events / 8][4] |
 
 Readers need no consent of the node and go on reading after its death.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shm.histogram import Histogram, bucket_of
 
 U64 = NDArray[np.uint64]
-KEPT = 8
+KEPT = 32
 SLOW_WORDS = 4
 TOOK, HANDLE, PACKET_ID, WHEN = range(SLOW_WORDS)
 
