@@ -15,6 +15,7 @@ from orchestrator.events import Broke, Event, Exited, Interrupted, Stalled
 from orchestrator.failures import ForkServerDied
 from orchestrator.plan import Plan
 from orchestrator.processes import Exit, ForkServer, NodeProcesses
+from orchestrator.processors import times_of
 from orchestrator.signals import Signals
 from orchestrator.stall import StallWatch
 from shm.board import Board, Word
@@ -155,8 +156,13 @@ class ProcessFleet:
         progress = {node: self._boards[node].words[Word.PROGRESS] for node in watched}
         return [
             Stalled(node, self._stall_after_ns / 1e9, *self._standing(node))
-            for node in self._watch.look(self.now(), progress)
+            for node in self._watch.look(self.now(), progress, self._waited)
         ]
+
+    def _waited(self, node: int) -> int:
+        """Return how long a node has waited for a processor, ns; 0 where the kernel does not tell."""
+        times = times_of(self.pids[node])
+        return times[1] if times else 0
 
     def _standing(self, node: int) -> tuple[str, int]:
         """Return a node's last state and progress, from its board."""

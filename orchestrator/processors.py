@@ -113,13 +113,21 @@ class Processors:
             for name, value in times[number]._asdict().items()
             if name not in _IDLE
         )
-        found = {node: times for node, pid in self._pids.items() if (times := self._of(pid)) is not None}
+        found = {
+            node: (times[0] / 1e9, times[1] / 1e9)
+            for node, pid in self._pids.items()
+            if (times := times_of(pid, self._proc)) is not None
+        }
         return _Look(time.monotonic(), worked, time.process_time(), found)
 
-    def _of(self, pid: int) -> tuple[float, float] | None:
-        """Return how long a process ran and waited, None for one that has gone or a kernel that does not tell."""
-        try:
-            ran, waited, _ = (self._proc / str(pid) / "schedstat").read_text().split()
-        except (OSError, ValueError):
-            return None
-        return int(ran) / 1e9, int(waited) / 1e9
+
+def times_of(pid: int, proc: Path = PROC) -> tuple[int, int] | None:
+    """Return how long a process ran and how long it waited for a processor, ns.
+
+    None for one that has gone, or a kernel that does not tell.
+    """
+    try:
+        ran, waited, _ = (proc / str(pid) / "schedstat").read_text().split()
+        return int(ran), int(waited)
+    except (OSError, ValueError):
+        return None
