@@ -189,7 +189,12 @@ class Binding(OidAsking, NblSource):
         self.running = entered in (BindingState.RESTARTING, BindingState.RUNNING)
 
     def heard(self, handler: Heard, indication: StatusIndication) -> None:
-        """Note what an indication says about the adapter below, then hand it to the driver (N6-RST-06)."""
+        """Note what an indication says about the adapter below, then hand it to the driver (N6-RST-06).
+
+        One that was on its way when the binding was closed reaches nobody.
+        """
+        if self._dead:
+            return
         if indication.code == Status.RESET_START:
             self.resetting = True
         elif indication.code == Status.RESET_END:

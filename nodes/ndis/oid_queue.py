@@ -162,7 +162,8 @@ class OidQueue:
         self._finish(taken, status)
 
     def abort(self, status: Status) -> None:
-        """Answer everything here with `status`: the layer is being taken down, or reset (N6-RST-03)."""
+        """Answer everything here with `status`, the layer has been taken down; what still comes is not accepted."""
+        self.refuse = Status.NOT_ACCEPTED
         while self._waiting:
             taken = self._waiting.popleft()
             taken.finish(taken.request, status)

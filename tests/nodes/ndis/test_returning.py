@@ -7,6 +7,7 @@ import pytest
 from nodes.metrics import Counter
 from nodes.ndis import Adapter, Binding, BindingState, NetEvent
 from nodes.ndis.adapter import ALL_ONES
+from nodes.ndis.indication import StatusIndication
 from nodes.ndis.oid import Oid, PacketFilter, RequestType
 from nodes.ndis5 import Miniport5
 from nodes.status import Status
@@ -44,6 +45,9 @@ class Keeper(Teller):
     def unbind_adapter(self, binding: Binding) -> Status | None:
         self.told.append("unbind")
         return None
+
+    def status(self, binding: Binding, indication: StatusIndication) -> None:
+        self.told.append(f"status {indication.code:#x}")
 
 
 class Watched(Floor):
@@ -152,6 +156,31 @@ def test_a_packet_filter_goes_with_the_adapter_that_it_was_set_on() -> None:
     bench.driver("nic", Answerer).indicate(b"\xff" * 6 + bytes(60))
     bench.settle()
     assert len(bench.driver("top", Asker).received) == 1
+    assert bench.kinds() == []
+
+
+@pytest.mark.rule("N6-PNP-13", "N6-OID-17")
+@pytest.mark.parametrize("node", ["thru", "nic"])
+def test_a_request_that_was_on_its_way_to_a_halted_layer_is_not_accepted(node: str) -> None:
+    bench = Bench(
+        {"top": Asker, "thru": PassThrough, "nic": Answerer}, ["top -> thru -> nic"], level=4
+    ).start()
+    bench.pause(node)
+    bench.command(node, "halt")
+    top = bench.driver("top", Asker)
+    top.ask(Oid.GEN_LINK_STATE)
+    bench.settle()
+    assert top.statuses == ["NOT_ACCEPTED"]
+    assert bench.driver("nic", Answerer).got == []
+    assert bench.kinds() == []
+
+
+def test_an_indication_that_was_on_its_way_to_a_closed_binding_reaches_nobody() -> None:
+    bench = Bench({"top": Keeper, "nic": Floor}, ["top -> nic"], level=4).start()
+    assert steer(bench, "unbind", "top", "nic") == []
+    bench.driver("nic", Floor).adapter.indicate_status(StatusIndication(Status.MEDIA_CONNECT))
+    bench.settle()
+    assert bench.driver("top", Keeper).told[-1] == "unbind"
     assert bench.kinds() == []
 
 
