@@ -124,7 +124,7 @@ bindings: [bulk -> nic]
     found = report_of(run)
     assert found.machine is not None
     shares = [node.processor for node in found.nodes.values()]
-    assert all(share is not None and share.running > 0 for share in shares)
+    assert all(share is not None for share in shares)
     with launch(topology, mode="inline") as run:
         run.wait(0.001)
     assert report_of(run).machine is None
