@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nodes.metrics import Counter
 from orchestrator.observe import NodeView, Snapshot
-from orchestrator.text import plain_table
+from orchestrator.tables import plain_table
 
 _SECOND = 1_000_000_000
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.report_model import (
-    EdgePart,
     EventPart,
     FaultPart,
     LatencyPart,
-    PhasePart,
     Report,
     SlowPart,
     ThresholdPart,
 )
 from orchestrator.setup_model import settings_of
+from orchestrator.tables import duration, edges_table, nodes_table, phases_table, size
 from orchestrator.violation_text import BAD, render_violations
 
 WIDTH = 100
@@ -47,10 +45,10 @@ def render(report: Report) -> Group:
     parts += [_line("" if index else "faults", _fault(of)) for index, of in enumerate(report.faults)]
     parts += _events(report.events)
     if report.phases:
-        parts += [Text(), _phases(report.phases)]
+        parts += [Text(), phases_table(report.phases)]
     if report.thresholds:
         parts += [Text(), *_thresholds(report.thresholds)]
-    parts += [Text(), _nodes(report), Text(), _edges(report.edges)]
+    parts += [Text(), nodes_table(report), Text(), edges_table(report)]
     if report.violations:
         parts += [Text(), *render_violations(report.violations, report.violation_count)]
     return Group(*parts)
@@ -75,43 +73,6 @@ def show(content: RenderableType) -> None:
         console.print(content, crop=False)
     else:
         console.file.write(plain(content))
-
-
-def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[str] = ()) -> Table:
-    """Return a table without lines; the columns named in `numbers` are right-aligned."""
-    right = set(numbers)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    return table
-
-
-def duration(microseconds: float | None) -> str:
-    """Write a duration in the unit that suits it with three digits, ``-`` for none."""
-    if microseconds is None:
-        return "-"
-    for limit, factor, unit in ((1, 1000, "ns"), (1000, 1, "us"), (1_000_000, 1e-3, "ms")):
-        if microseconds < limit:
-            return f"{_short(microseconds * factor)}{unit}"
-    return f"{_short(microseconds / 1e6)}s"
-
-
-def size(count: int) -> str:
-    """Write a number of bytes in the decimal unit that suits it."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{_short(value)} {unit}"
-        value /= 1000
-    return f"{_short(value)} TB"
-
-
-def _short(value: float) -> str:
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    text = f"{value:,.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _head(report: Report) -> Text:
@@ -281,60 +242,3 @@ def _measured(outcome: ThresholdPart) -> str:
     if outcome.unit == "us":
         return duration(outcome.measured)
     return f"{outcome.measured:.3f}" if outcome.unit == "ratio" else f"{outcome.measured:,.0f}"
-
-
-def _nodes(report: Report) -> Table:
-    counted = ["sent", "completed", "received"]
-    if report.violation_count:
-        counted.append("violations")
-    columns = ("node", "driver", "state", *counted, "held p50", "p99", "max")
-    return plain_table(
-        columns,
-        (
-            (
-                name,
-                node.driver,
-                node.state,
-                *(f"{node.counters[key]:,}" for key in counted),
-                *(duration(value) for value in (node.held_us.p50, node.held_us.p99, node.held_us.max)),
-            )
-            for name, node in report.nodes.items()
-        ),
-        numbers=columns[3:],
-    )
-
-
-def phase_names(phases: Sequence[PhasePart]) -> list[str]:
-    """Return what to call phases: by their names, with a source where several of them have the same."""
-    shared = Counter(of.phase for of in phases)
-    return [f"{of.sources[0]}/{of.phase}" if shared[of.phase] > 1 else of.phase for of in phases]
-
-
-def _phases(phases: Sequence[PhasePart]) -> Table:
-    """Return a table of phases; durations count from planned times, in the closed model from the send."""
-    columns = ("phase", "from", "to", "rate", "sent", "completed", "per second", "p50", "p99", "p99.9", "max")
-    rows = []
-    for name, of in zip(phase_names(phases), phases, strict=True):
-        took = of.planned_us if of.planned_us.count else of.latency_us
-        rate = "max" if of.rate_pps is None else f"{of.rate_pps:,.0f}"
-        done = "-" if of.throughput_pps is None else f"{of.throughput_pps:,.0f}"
-        times = (duration(value) for value in (of.began, of.ended))
-        durations = (duration(value) for value in (took.p50, took.p99, took.p999, took.max))
-        rows.append((name, *times, rate, f"{of.sent:,}", f"{of.completed:,}", done, *durations))
-    return plain_table(columns, rows, numbers=columns[1:])
-
-
-def _edges(edges: Sequence[EdgePart]) -> Table:
-    columns = ("edge", "kind", "down", "completed", "up", "returned")
-    return plain_table(
-        columns,
-        (
-            (
-                f"{edge.upper} -> {edge.lower}",
-                edge.kind,
-                *(f"{count:,}" for count in (edge.sent, edge.completed, edge.indicated, edge.returned)),
-            )
-            for edge in edges
-        ),
-        numbers=columns[2:],
-    )

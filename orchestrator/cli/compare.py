@@ -84,7 +84,7 @@ def _render(found: Comparison) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from orchestrator.text import plain_table
+    from orchestrator.tables import plain_table
 
     seconds = ("second by second", "A", "B", "change", "95 % between", "chance", "B is")
     whole = ("whole run", "A", "B", "change")
@@ -124,7 +124,7 @@ def _share(share: float | None) -> str:
 
 
 def _value(name: str, value: float | str | None) -> str:
-    from orchestrator.text import duration
+    from orchestrator.tables import duration
 
     if isinstance(value, str):
         return value

@@ -50,7 +50,8 @@ def ls(run: str, format: str) -> None:
     if format == "json":
         click.echo(json.dumps([_as_json(record) for record in records], indent=2))
         return
-    from orchestrator.text import duration, plain_table, show
+    from orchestrator.tables import duration, plain_table
+    from orchestrator.text import show
 
     columns = ("fault", "kind", "where", "from", "to", "hit")
     rows = [

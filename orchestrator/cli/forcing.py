@@ -101,7 +101,8 @@ def print_sweep(rows: list[SweepRow], format: str) -> int:
     if format == "json":
         click.echo(json.dumps(content, indent=2))
         return int(content["exit_code"])
-    from orchestrator.text import plain_table, show
+    from orchestrator.tables import plain_table
+    from orchestrator.text import show
 
     columns = ("node", "allocation", "where in the driver", "verdict", "what happened")
     cells = [

@@ -28,7 +28,8 @@ def ps(format: str) -> None:
     elif not rows:
         click.echo("no runs")
     else:
-        from orchestrator.text import plain_table, show
+        from orchestrator.tables import plain_table
+        from orchestrator.text import show
 
         columns = ("id", "name", "mode", "state", "pid", "nodes", "age")
         show(plain_table(columns, ([str(row[column]) for column in columns] for row in rows)))
@@ -79,7 +80,8 @@ def _row(run: RunRecord) -> dict[str, Any]:
 
 
 def _print_inspection(found: Inspection) -> None:
-    from orchestrator.text import duration, plain_table, show
+    from orchestrator.tables import duration, plain_table
+    from orchestrator.text import show
 
     of = found.snapshot.conservation
     name = found.run.details.get("name", "")

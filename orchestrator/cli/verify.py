@@ -127,7 +127,8 @@ def _list(chosen: list[tuple[Subject, list[Job]]], format: str) -> None:
 
         click.echo(json.dumps(rows, indent=2))
         return
-    from orchestrator.text import plain_table, show
+    from orchestrator.tables import plain_table
+    from orchestrator.text import show
 
     columns = ("driver", "job", "mode", "what")
     show(plain_table(columns, ([row[column] for column in columns] for row in rows)))

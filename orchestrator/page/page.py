@@ -22,7 +22,7 @@ from orchestrator.page.picture import picture_of
 from orchestrator.page.spectrum import spectrum_of, strips_of
 from orchestrator.report_model import EventPart, Report, ThresholdPart, Verdict, ViolationPart
 from orchestrator.setup_model import settings_of
-from orchestrator.text import duration, phase_names, size
+from orchestrator.tables import duration, phase_names, size
 
 MORE_OF_A_KIND = 25
 MOST_EVENTS = 200

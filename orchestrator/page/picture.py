@@ -10,7 +10,7 @@ from orchestrator.page.figures import per_second, short_count
 from orchestrator.page.graph import Card, graph_of
 from orchestrator.page.layout import CARD_HEIGHT, CARD_WIDTH, LINE, Line, arrange
 from orchestrator.report_model import Report
-from orchestrator.text import duration
+from orchestrator.tables import duration
 
 _MARGIN = 10.0
 _NAME_LENGTH = 17

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.report_model import HeldPart, LatencyPart, Report
-from orchestrator.text import duration
+from orchestrator.tables import duration
 
 WIDTH, HEIGHT = 520.0, 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 18.0, 12.0, 26.0

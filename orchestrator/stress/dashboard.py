@@ -13,7 +13,7 @@ from orchestrator.live import Progress, Rates, Screen, progress_for
 from orchestrator.observe import PortView, Snapshot
 from orchestrator.percentiles import summarise
 from orchestrator.slowest import slowest_packets
-from orchestrator.text import duration, plain_table
+from orchestrator.tables import duration, plain_table
 
 if TYPE_CHECKING:
     from orchestrator.run import Run

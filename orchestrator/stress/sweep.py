@@ -13,7 +13,7 @@ from rich.text import Text
 
 from orchestrator.report_model import EXIT_CODES, Report, Verdict
 from orchestrator.stress.senders import Load, shared_window
-from orchestrator.text import duration, plain_table
+from orchestrator.tables import duration, plain_table
 
 NAME = "1c-perf-send"
 SUMMARY = "packets/s and p99 of one card, for numbers of senders, NBs of an NBL, NBLs of a call, and sizes"

@@ -11,7 +11,8 @@ from orchestrator import Catalogue, Report, Run, launch, parse_topology
 from orchestrator.events import Reason
 from orchestrator.outcome import report_of
 from orchestrator.report_model import PhasePart
-from orchestrator.text import phase_names, to_text
+from orchestrator.tables import phase_names
+from orchestrator.text import to_text
 from orchestrator.topology.faults import FaultRefused
 
 Mode = Literal["processes", "inline"]

@@ -12,7 +12,8 @@ from nodes.metrics import HistogramRow, NodeState
 from orchestrator.history import packet_history
 from orchestrator.report import Report, RunFacts, build_report, report_schema
 from orchestrator.report_model import EXIT_CODES, decide
-from orchestrator.text import duration, size, to_text
+from orchestrator.tables import duration, size
+from orchestrator.text import to_text
 from orchestrator.topology.threshold import parse_threshold
 from tests.orchestrator.synthetic import FakeRun
 
