@@ -148,16 +148,16 @@ def _floor(report: Report) -> list[Text]:
     return [_line("floor", f"clock step {duration(of.clock)}; {woken}")]
 
 
-def _machine(report: Report) -> list[Text]:
+def _machine(report: Report) -> list[RenderableType]:
     """Return who used the processors, and what set the pace."""
-    lines = []
+    lines: list[RenderableType] = []
     if (of := report.machine) is not None:
         text = (
             f"{of.processors} processors: nodes used {of.running:.2f} and waited for {of.waiting:.2f} more, "
         )
         lines.append(_line("machine", f"{text}others used {of.others:.2f}"))
     if report.bottleneck is not None:
-        lines.append(_line("bottleneck", f"{report.bottleneck.kind}: {report.bottleneck.text}"))
+        lines.append(_wrapped("bottleneck", f"{report.bottleneck.kind}: {report.bottleneck.text}"))
     return lines
 
 
