@@ -73,6 +73,8 @@ class Counter(IntEnum):
     """The same of a source's flows, where it has several: how long one wanted to send and had no turn."""
     FLOW_STARVED = 45
     """The place of the flow that this was."""
+    LEAKED = 46
+    """Slots of its own pool that a halted driver had not freed (a gauge)."""
 
 
 FIRST_FAULT = 64

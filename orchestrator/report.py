@@ -145,6 +145,7 @@ def _metrics(
         "in_flight": of.in_flight,
         "lost": of.lost,
         "duplicated": of.duplicated,
+        "leaked": snapshot.total(Counter.LEAKED),
         "received": snapshot.total(Counter.RECEIVED),
         "throughput_pps": throughput,
         "violations": violations,

@@ -84,8 +84,13 @@ class Originated:
             self._shapes.pop(handle, None)
 
     def check_leaks(self) -> None:
-        """Report what a halted driver still has: packets of others (N6-SEND-22) and of its own pool (N6-NBL-12)."""
+        """Report what a halted driver still has: packets of others (N6-SEND-22) and of its own pool (N6-NBL-12).
+
+        Below level LEAKS the pool's are counted only.
+        """
         node, custody = self._node, self._node.custody
+        leaked = node.pool.taken()
+        node.board.counters[Counter.LEAKED] = len(leaked)
         if custody.allocated is None:
             return
         slots = np.flatnonzero(custody.held)[1:]
@@ -94,7 +99,6 @@ class Originated:
         if len(foreign):
             text = f"halted while holding {len(foreign)} packets of others"
             node.complain("N6-SEND-22", int(foreign[0]), text)
-        leaked = node.pool.taken()
         if len(leaked):
             places = ", ".join(f"{count} from {place}" for count, place in custody.allocated.counts(leaked))
             text = f"halted with {len(leaked)} slots of its pool not freed: leaked, {places}"

@@ -9,7 +9,7 @@ from orchestrator.report_model import Report
 from orchestrator.topology.model import Topology
 from orchestrator.topology.threshold import Threshold, parse_threshold
 
-ALWAYS = ("lost == 0", "duplicated == 0", "violations == 0")
+ALWAYS = ("lost == 0", "duplicated == 0", "leaked == 0", "violations == 0")
 """What every stressed stack has to hold, whatever else is asked."""
 EVEN = 0.95
 """Jain's index from which on senders that all want the same are said to share evenly."""

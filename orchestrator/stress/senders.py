@@ -22,7 +22,7 @@ MOST_IN_FLIGHT = 16384
 _FEWEST, _MOST = 32, 1024
 _ASKERS = frozenset({"oid-storm"})
 """Sources that send no packets."""
-_ALWAYS_MEANT = frozenset({"lost", "duplicated", "violations", "in_flight"})
+_ALWAYS_MEANT = frozenset({"lost", "duplicated", "leaked", "violations", "in_flight"})
 _COUNT_PACKETS = frozenset((*COUNTS, *PHASE_COUNTS)) - _ALWAYS_MEANT
 
 

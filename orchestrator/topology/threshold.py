@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from orchestrator.topology.quoting import did_you_mean, quoted
 from orchestrator.topology.units import UnitError, format_duration, parse_count, parse_duration
 
-COUNTS = ("accepted", "completed", "in_flight", "lost", "duplicated", "violations", "received")
+COUNTS = ("accepted", "completed", "in_flight", "lost", "duplicated", "leaked", "violations", "received")
 RATE = "throughput_pps"
 LATENCIES = tuple(
     f"{kind}.{rank}" for kind in ("latency", "planned") for rank in ("p50", "p90", "p99", "p99.9", "max")

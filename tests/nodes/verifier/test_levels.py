@@ -95,6 +95,7 @@ def test_leaks_are_scanned_for_from_level_leaks_on_with_their_places() -> None:
         bench.stop()
         found = [event for event in events(bench) if event["rule"] == "N6-NBL-12"]
         assert [event["rule"] for event in found] == wanted
+        assert bench.counter("top", Counter.LEAKED) == 3
         if found:
             assert "3 slots" in found[0]["message"]
             assert "tests/layers.py:" in found[0]["message"]
