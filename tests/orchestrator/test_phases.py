@@ -137,7 +137,11 @@ def test_what_goes_with_the_first_phase_is_there_before_the_first_packet(mode: M
     text = STACK.replace('  voice: {driver: traffic, phases: "20ms@1000, peak=30ms@2000, 5ms@1000"}\n', "")
     text = text.replace(", voice -> mux", "").replace("20ms@4000, ", "500ms@48x1s, 300ms@0, ")
     report = finished(mode, "faults: [{name: fails, on: mux -> nic, status: FAILURE, during: 1}]", text=text)
-    assert report.faults[0].hit == report.statuses["FAILURE"] == rows(report)["1"].sent == 48
+    first = rows(report)["1"].sent
+    assert first == 48
+    assert report.faults[0].hit == report.statuses["FAILURE"] >= first
+    if mode == "inline":  # between processes the end of a fault is under way for a while
+        assert report.statuses["FAILURE"] == first
 
 
 def test_a_fault_in_a_phase_ends_after_its_own_time_if_that_is_sooner() -> None:
