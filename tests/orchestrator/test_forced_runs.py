@@ -65,7 +65,7 @@ def test_the_allocation_that_failed_is_told_with_its_place_in_the_driver(mode: M
     assert report.verdict == "pass"
     [told] = run.forced
     assert (run.plan.names[told.node], told.allocation) == ("bulk", 1)
-    assert "nodes/stock/flows.py:" in told.where
+    assert "nodes/stock/frame_writer.py:" in told.where
 
 
 @both_modes

@@ -35,7 +35,7 @@ def topology(bottom: str) -> Topology:
 def test_a_driver_that_lives_with_it_passes_and_every_allocation_has_failed_once() -> None:
     [row] = sweep(topology("miniport"), 10)
     assert (row.node, row.allocation, row.verdict, row.rules, row.error) == ("bulk", 1, "pass", (), "")
-    assert "nodes/stock/flows.py:" in row.where
+    assert "nodes/stock/frame_writer.py:" in row.where
 
 
 def test_a_driver_that_does_not_is_told_with_its_line_for_every_allocation() -> None:
