@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -66,16 +66,23 @@ def _jobs(_context: click.Context, _parameter: click.Parameter, value: str) -> l
 @repeat_option(3)
 @format_option
 def stress(jobs: list[str], senders: int, seconds: float, long_ns: int, repeat: int, form: str) -> None:
-    """Many senders over one mux, two other simulators, and long runs, beside what is aimed at."""
+    """Many senders over one mux, two other simulators, and long runs, beside what is aimed at.
+
+    Ctrl-C gives the jobs that were done.
+    """
+    play: dict[str, Callable[[], Rows]] = {
+        "senders": lambda: _many(senders, seconds, repeat),
+        "stack": lambda: _beside(Job.STACK, repeat),
+        "pair": lambda: _beside(Job.PAIR, repeat),
+        "length": lambda: [length_row(long_ns / NS_PER_S, say)],
+    }
     found: dict[str, Rows] = {}
-    if "senders" in jobs:
-        found["senders"] = _many(senders, seconds, repeat)
-    for job in ("stack", "pair"):
-        if job in jobs:
-            found[job] = _beside(Job(job), repeat)
-    if "length" in jobs:
-        found["length"] = [length_row(long_ns / NS_PER_S, say)]
-    _write(found, form)
+    try:
+        for job in jobs:
+            found[job] = play[job]()
+    finally:
+        if found:
+            _write(found, form)
     if any(row["fault"] for rows in found.values() for row in rows):
         raise SystemExit(1)
 

@@ -78,6 +78,18 @@ def test_a_missing_simulator_is_named_with_its_cure(monkeypatch: pytest.MonkeyPa
     assert outcome.exit_code == 0
 
 
+def test_an_interrupt_leaves_the_jobs_that_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(job: Job, repeat: int) -> None:
+        raise KeyboardInterrupt
+
+    row = {"senders": 1, "pps": 9, "fault": None}
+    monkeypatch.setattr("orchestrator.bench.stress_command._many", lambda *arguments: [row])
+    monkeypatch.setattr("orchestrator.bench.stress_command._beside", interrupted)
+    outcome = CliRunner().invoke(bench, ["stress", "--format", "json"])
+    assert outcome.exit_code == 1
+    assert json.loads(outcome.stdout) == {"senders": [row], "aims": []}
+
+
 @pytest.mark.parametrize("arguments", [["--jobs", "senders,dinner"], ["--senders", "1"], ["--long", "soon"]])
 def test_bad_options_exit_with_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(bench, ["stress", *arguments]).exit_code == 2
