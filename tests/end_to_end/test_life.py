@@ -98,7 +98,7 @@ def test_after_the_orchestrator_was_killed_nothing_runs_on_and_clean_removes_the
 def test_the_next_start_removes_what_a_killed_orchestrator_left(tmp_path: Path, run_base: Path) -> None:
     token, _ = killed(tmp_path, run_base)
     assert (run_base / token).is_dir()
-    assert ndisim("run", QUICKSTART, "--packets", 100, "--out", tmp_path, "--quiet").returncode in {0, 99}
+    assert ndisim("run", QUICKSTART, "--packets", 100, "--out", tmp_path, "--quiet").returncode in {0, 97, 99}
     assert not (run_base / token).exists()
     assert not list(Path("/dev/shm").glob(f"*{token}*"))
 
