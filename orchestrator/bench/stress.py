@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
@@ -25,6 +26,7 @@ from shm.errors import SharedMemoryError
 CHAIN = 32
 SHORT_SECONDS = 10.0
 LOOK_SECONDS = 1.0
+TELL_SECONDS = 30.0
 WARM_UP = 0.1
 """The part of a long run whose memory does not count: every page is touched once first."""
 SECONDS_PER_HOUR = 3600
@@ -147,11 +149,12 @@ class _Growth:
 
 def _watched(growth: _Growth, length: float, progress: Progress) -> Callable[[Run], None]:
     def watch(run: Run) -> None:
-        looks = max(1, round(length / LOOK_SECONDS))
-        for number in range(looks):
-            pass_time(run, length / looks)
-            growth.look(run, (number + 1) * length / looks)
-            if (number + 1) % 60 == 0:
-                progress(f"{number + 1} of {looks} s, {growth.last_mib:,.0f} MiB")
+        began, told = time.monotonic(), 0.0
+        while (passed := time.monotonic() - began) < length:
+            pass_time(run, min(LOOK_SECONDS, length - passed))
+            growth.look(run, time.monotonic() - began)
+            if passed - told >= TELL_SECONDS:
+                told = passed
+                progress(f"{passed:.0f} of {length:g} s, {growth.last_mib:,.0f} MiB")
 
     return watch
