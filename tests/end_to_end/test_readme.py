@@ -21,7 +21,8 @@ REFUSE = EXAMPLES / "own_drivers" / "refuse.py"
 def masked(report: str) -> str:
     """Hide what differs from run to run and by mode: ids, numbers, spaces, what only one mode has."""
     text = re.sub(r"run \w+, (processes|inline)", "run ID, MODE", report)
-    text = re.sub(r"^(trace|floor|machine|bottleneck|late|slowest) .*\n", "", text, flags=re.MULTILINE)
+    own = r"^(trace|floor|machine|bottleneck|late|slowest) .*\n( {14}.*\n)*"
+    text = re.sub(own, "", text, flags=re.MULTILINE)
     text = re.sub(r"\b\d[\d,.]*( ?(ns|us|ms|s|B|kB|MB|GB))?\b", "N", text)
     return re.sub(r" +", " ", text)
 
