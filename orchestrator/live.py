@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -76,11 +78,11 @@ class Quiet:
 
 
 class Lines:
-    """Writes a plain line to stderr whenever `every_ns` have gone by."""
+    """Writes a plain line to stderr each second of real time, by `clock` (ns): a virtual one may take many for one."""
 
-    def __init__(self, planned_ns: int | None, every_ns: int = _SECOND) -> None:
+    def __init__(self, planned_ns: int | None, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._planned_ns = planned_ns
-        self._every_ns = every_ns
+        self._clock = clock
         self._meter = Meter()
         self._due: int | None = None
 
@@ -92,11 +94,12 @@ class Lines:
 
     def update(self, snapshot: Snapshot) -> None:
         """Write a line if one is due."""
+        now = self._clock()
         if self._due is None:
             self._meter.rates(snapshot)
-            self._due = snapshot.time + self._every_ns
-        elif snapshot.time >= self._due:
-            self._due += self._every_ns
+            self._due = now + _SECOND
+        elif now >= self._due:
+            self._due = now + _SECOND
             rates = self._meter.rates(snapshot)
             print(
                 summary_line(snapshot, rates, self._meter.elapsed_ns, self._planned_ns),

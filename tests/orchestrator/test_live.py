@@ -40,7 +40,8 @@ def test_rates_are_differences_per_second() -> None:
 
 
 def test_lines_come_once_a_second_and_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    show(Lines(5 * SECOND), at(0, 0), at(0.5, 500), at(1, 1000), at(1.5, 1500), at(2, 3000, in_flight=7))
+    seen = at(0, 0), at(0.5, 500), at(1, 1000), at(1.5, 1500), at(2, 3000, in_flight=7)
+    show(Lines(5 * SECOND, clock=iter([snapshot.time for snapshot in seen]).__next__), *seen)
     written = capsys.readouterr()
     assert written.out == ""
     assert written.err.splitlines() == [
@@ -49,8 +50,19 @@ def test_lines_come_once_a_second_and_go_to_stderr(capsys: pytest.CaptureFixture
     ]
 
 
+def test_a_virtual_second_that_takes_long_is_told_of_each_real_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen = at(0, 0), at(0.1, 100), at(0.2, 300)
+    show(Lines(None, clock=iter([0, SECOND, 2 * SECOND]).__next__), *seen)
+    assert capsys.readouterr().err.splitlines() == [
+        "0.1 s  1,000 packets/s  received 2,000/s  in flight 0",
+        "0.2 s  2,000 packets/s  received 4,000/s  in flight 0",
+    ]
+
+
 def test_violations_are_shown_as_soon_as_there_are_some(capsys: pytest.CaptureFixture[str]) -> None:
-    show(Lines(None), at(0, 0), at(1, 10, violations=3))
+    show(Lines(None, clock=iter([0, SECOND]).__next__), at(0, 0), at(1, 10, violations=3))
     assert capsys.readouterr().err == "1.0 s  10 packets/s  received 20/s  in flight 0  violations 3\n"
 
 
