@@ -98,7 +98,7 @@ def contenders(levels: Sequence[int] = (LEVEL,)) -> dict[str, Contender]:
     return {contender.name: contender for contender in listed}
 
 
-def chosen(names: Collection[str], levels: Sequence[int]) -> list[Contender]:
+def chosen(names: Collection[str], levels: Sequence[int] = (LEVEL,)) -> list[Contender]:
     """Return the contenders of these names, ndisim at each of the levels."""
     return [one for name, one in contenders(levels).items() if name.partition(_LEVEL_MARK)[0] in names]
 

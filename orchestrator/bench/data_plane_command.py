@@ -11,8 +11,8 @@ from rich.table import Table
 from nodes.verifier.level import Level
 from orchestrator.bench.contenders import chosen, contenders
 from orchestrator.bench.data_plane import Plan, run_plan
-from orchestrator.bench.output import format_option, repeat_option, say, show
-from orchestrator.bench.result import Result, Row
+from orchestrator.bench.output import format_option, listed, repeat_option, show
+from orchestrator.bench.result import Row
 from orchestrator.bench.topologies import LEVEL
 from orchestrator.bench.work import Job
 
@@ -38,11 +38,7 @@ def _levels(_context: click.Context, _parameter: click.Parameter, value: str) ->
 def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str]:
     """Check a comma-separated list of contenders; all of them when there is none."""
     known = contenders()
-    names = value.split(",") if value else list(known)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise click.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
-    return names
+    return listed(value, known) if value else list(known)
 
 
 @click.command("data-plane")
@@ -77,25 +73,13 @@ def data_plane(
 ) -> None:
     """Packets per second through sender, relay and bottom and back, beside other ways to do it."""
     plan = Plan(list(Job) if job == "all" else [Job(job)], chains, packets, seconds, repeat)
-    present = []
-    for contender in chosen(peers, levels):
-        cure = contender.missing()
-        if cure is None:
-            present.append(contender)
-        else:
-            say(f"{contender.name} is missing: {cure}")
-    rows = run_plan(plan, present, _progress)
+    rows = run_plan(plan, chosen(peers, levels))
     if form == "json":
         show([row.as_json() for row in rows], form, "")
     else:
         Console().print(_table(rows))
     if any(row.fault for row in rows):
         raise SystemExit(1)
-
-
-def _progress(result: Result) -> None:
-    figure = result.fault or f"{result.pps:,.0f} packets/s"
-    say(f"{result.job} chain {result.chain} {result.peer}: {figure}")
 
 
 def _table(rows: Sequence[Row]) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import click
@@ -24,6 +24,15 @@ def format_option(command: Command) -> Command:
 def repeat_option(default: int) -> Callable[[Command], Command]:
     """Add ``--repeat``."""
     return click.option("--repeat", type=click.IntRange(min=1), default=default, show_default=True)
+
+
+def listed(value: str, known: Collection[str]) -> list[str]:
+    """Return the names of a comma-separated list, each once; one that is not known is a usage error."""
+    names = list(dict.fromkeys(value.split(",")))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise click.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
+    return names
 
 
 def say(line: str) -> None:

@@ -100,25 +100,29 @@ def sender_row(found: Sequence[Sending], alone: Sequence[Sending]) -> dict[str, 
 def length_row(seconds: float, progress: Progress) -> dict[str, Any]:
     """Run five layers for `seconds`, and for 10 s before and after it: rates side by side, and how memory grew."""
     try:
-        rates = {}
-        for name, length in (("before", SHORT_SECONDS), ("long", seconds), ("after", SHORT_SECONDS)):
-            growth = _Growth()
-            rates[name] = _run(five_layers(), _watched(growth, length, progress)).throughput_pps
-            progress(f"{length:g} s: {rates[name]:,.0f} packets/s")
-            if name == "long":
-                rss, slope = growth.last_mib, growth.slope
+        before, _ = _paced(SHORT_SECONDS, progress)
+        rate, growth = _paced(seconds, progress)
+        after, _ = _paced(SHORT_SECONDS, progress)
     except (RunUseless, RunError, SharedMemoryError, OSError) as error:
         return {"seconds": seconds, "fault": str(error)}
-    short = mean((rates["before"], rates["after"]))
+    short = mean((before, after))
     return {
         "seconds": seconds,
-        "pps": round(rates["long"]),
+        "pps": round(rate),
         "pps_10s": round(short),
-        "of_10s": round(rates["long"] / short, 3) if short else 0.0,
-        "rss_mib": round(rss, 1),
-        "rss_slope_mib_per_h": round(slope, 3),
+        "of_10s": round(rate / short, 3) if short else 0.0,
+        "rss_mib": round(growth.last_mib, 1),
+        "rss_slope_mib_per_h": round(growth.slope, 3),
         "fault": None,
     }
+
+
+def _paced(seconds: float, progress: Progress) -> tuple[float, _Growth]:
+    """Run five layers for `seconds`; return packets/s and how memory grew."""
+    growth = _Growth()
+    rate = _run(five_layers(), _watched(growth, seconds, progress)).throughput_pps
+    progress(f"{seconds:g} s: {rate:,.0f} packets/s")
+    return rate, growth
 
 
 class _Growth:

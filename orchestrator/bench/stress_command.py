@@ -9,10 +9,9 @@ from typing import Any
 import click
 
 from orchestrator.bench.aims import length_aims, peer_aims, sender_aims
-from orchestrator.bench.contenders import Contender, contenders
+from orchestrator.bench.contenders import chosen
 from orchestrator.bench.data_plane import Plan, run_plan
-from orchestrator.bench.output import format_option, repeat_option, say, show
-from orchestrator.bench.result import Result
+from orchestrator.bench.output import format_option, listed, repeat_option, say, show
 from orchestrator.bench.stress import CHAIN, length_row, send_together, sender_row
 from orchestrator.bench.work import Job
 from orchestrator.cli.options import read_duration
@@ -31,11 +30,7 @@ Rows = list[dict[str, Any]]
 
 def _jobs(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
     """Parse a comma-separated list of jobs."""
-    jobs = list(dict.fromkeys(value.split(",")))
-    unknown = [job for job in jobs if job not in JOBS]
-    if unknown:
-        raise click.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(JOBS)}")
-    return jobs
+    return listed(value, JOBS)
 
 
 @click.command("stress")
@@ -101,21 +96,8 @@ def _many(senders: int, seconds: float, repeat: int) -> Rows:
 
 def _beside(job: Job, repeat: int) -> Rows:
     """Measure ndisim and the peers of a job in turns; who is missing is said."""
-    known = contenders()
-    present: list[Contender] = []
-    for name in PEERS[job]:
-        cure = known[name].missing()
-        if cure is None:
-            present.append(known[name])
-        else:
-            say(f"{name} is missing: {cure}")
     plan = Plan([job], [1, CHAIN], MOST_PACKETS, 1.0, repeat)
-    rows = run_plan(plan, present, _progress)
-    return [row.as_json() for row in rows]
-
-
-def _progress(result: Result) -> None:
-    say(f"{result.job} chain {result.chain} {result.peer}: {result.fault or f'{result.pps:,.0f} packets/s'}")
+    return [row.as_json() for row in run_plan(plan, chosen(PEERS[job]))]
 
 
 def _aims(found: dict[str, Rows]) -> Rows:

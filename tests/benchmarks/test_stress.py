@@ -13,6 +13,7 @@ from orchestrator.bench.aims import length_aims, peer_aims, sender_aims
 from orchestrator.bench.commands import bench
 from orchestrator.bench.contenders import contenders
 from orchestrator.bench.stress import Sending, length_row, send_together, sender_row
+from orchestrator.bench.stress_command import PEERS
 from orchestrator.bench.work import Job, Load
 
 
@@ -72,7 +73,7 @@ def test_peers_are_judged_in_their_job_only_and_where_they_ran() -> None:
 
 def test_a_missing_simulator_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.bench.peers.simpy_model.find_spec", lambda name: None)
-    monkeypatch.setattr("orchestrator.bench.stress_command.run_plan", lambda *arguments: [])
+    monkeypatch.setitem(PEERS, "stack", ("simpy",))
     outcome = CliRunner().invoke(bench, ["stress", "--jobs", "stack"])
     assert "simpy is missing: pip install 'ndisim[bench]'" in outcome.stderr
     assert outcome.exit_code == 0
