@@ -93,6 +93,7 @@ def check_phases(topology: Topology) -> None:
     named |= {str(condition): condition.phase for condition in topology.thresholds}
     for what, reference in named.items():
         try:
-            sources_in(plans, reference) if reference else None
+            if reference:
+                sources_in(plans, reference)
         except NoSuchPhase as wrong:
             raise NoSuchPhase(f"{what}: {wrong.message}", wrong.hint) from None

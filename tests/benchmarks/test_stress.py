@@ -72,7 +72,7 @@ def test_peers_are_judged_in_their_job_only_and_where_they_ran() -> None:
 
 
 def test_a_missing_simulator_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.bench.peers.simpy_model.find_spec", lambda name: None)
+    monkeypatch.setattr("orchestrator.bench.peers.base.find_spec", lambda name: None)
     monkeypatch.setitem(PEERS, "stack", ("simpy",))
     outcome = CliRunner().invoke(bench, ["stress", "--jobs", "stack"])
     assert "simpy is missing: pip install 'ndisim[bench]'" in outcome.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +11,11 @@ from orchestrator.bench.work import Generator, Ids, Load, Reader
 
 Message = Any
 """A chain on its way, in whatever form the peer carries it; None asks for nothing, it is never sent."""
+
+
+def package_cure(module: str) -> str | None:
+    """Say what to install where a package of the extra `bench` is not importable, None where it is."""
+    return None if find_spec(module) else "pip install 'ndisim[bench]'"
 
 
 class UpperEnd(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.bench.cells import Cells, read_messages
-from orchestrator.bench.peers.base import Hop
+from orchestrator.bench.peers.base import Hop, package_cure
 from orchestrator.bench.work import PACKET_BYTES, Generator, Ids, Load, Reader
 
 BATCH = 64
@@ -111,7 +110,7 @@ class FifoPeer:
 
     def missing(self) -> str | None:
         """Say what to install where faster-fifo is not importable."""
-        return None if importlib.util.find_spec("faster_fifo") else "pip install 'ndisim[bench]'"
+        return package_cure("faster_fifo")
 
     def hops(self, load: Load, directory: Path) -> list[Hop]:
         """Make two queues per boundary."""

@@ -11,14 +11,13 @@ import atexit
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from orchestrator.bench.cells import Cells, read_messages
-from orchestrator.bench.peers.base import Hop
+from orchestrator.bench.peers.base import Hop, package_cure
 from orchestrator.bench.work import Generator, Ids, Load, Reader
 
 WINDOW = 256
@@ -153,7 +152,7 @@ class HelicsPeer:
 
     def missing(self) -> str | None:
         """Say how to get it, None when it is there."""
-        return None if find_spec("helics") else "pip install 'ndisim[bench]'"
+        return package_cure("helics")
 
     def hops(self, load: Load, directory: Path) -> list[Hop]:
         """Make the one hop there is."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.bench.peers.base import Hop
+from orchestrator.bench.peers.base import Hop, package_cure
 from orchestrator.bench.work import PACKET_BYTES, PACKET_WORDS, Generator, Ids, Load, Reader
 
 BATCH = 64
@@ -219,7 +218,7 @@ class IceoryxPeer:
 
     def missing(self) -> str | None:
         """Say what to install where iceoryx2 is not importable."""
-        return None if importlib.util.find_spec("iceoryx2") else "pip install 'ndisim[bench]'"
+        return package_cure("iceoryx2")
 
     def hops(self, load: Load, directory: Path) -> list[Hop]:
         """Name services after the run's directory, so that runs do not meet."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import Any
 
 from orchestrator.bench.harness import GRACE_SECONDS, START_SECONDS, SideFailed, disagreement, sides
+from orchestrator.bench.peers.base import package_cure
 from orchestrator.bench.result import Result
 from orchestrator.bench.work import Job, Load, Tally
 
@@ -35,7 +35,7 @@ class SimpyContender:
 
     def missing(self) -> str | None:
         """Say how to get it, None when it is there."""
-        return None if find_spec("simpy") else "pip install 'ndisim[bench]'"
+        return package_cure("simpy")
 
     def supports(self, load: Load) -> bool:
         """Do the five layers only."""
